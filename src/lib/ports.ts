@@ -1,0 +1,112 @@
+/** What the outside world can do, as the rooms see it. `adapters/` implements these; tests hand in others. No behaviour here. */
+import type { KeyObject } from 'node:crypto'
+
+export interface Clock {
+  /** The wall clock, in milliseconds since the epoch. It may step in either direction. */
+  nowMs(): number
+  /** A clock that only goes forward, for measuring spans; its zero means nothing. */
+  monotonicMs(): number
+  /** Resolves after `ms`, or as soon as `signal` aborts; it never rejects. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  fraction(): number
+}
+
+export interface FileFacts {
+  kind: 'file' | 'directory' | 'link' | 'other'
+  /** Permission bits only. */
+  mode: number
+  uid: number
+  sizeBytes: number
+  modifiedMs: number
+}
+
+/**
+ * The file system's primitives. Each mutating call is one effect that a crash can fall before or after; durability is
+ * composed of them in `store/`. Every failure other than absence is a BootstrapError `storage-*` that names the path.
+ */
+export interface Files {
+  /** The whole file, or undefined where there is none. More than `maxBytes` is refused. */
+  read(path: string, maxBytes: number): Promise<Uint8Array | undefined>
+  /** Of the path itself: a link is not followed. */
+  stat(path: string): Promise<FileFacts | undefined>
+  readLink(path: string): Promise<string | undefined>
+  /** Names in a directory, sorted; empty where there is no directory. */
+  list(directory: string): Promise<string[]>
+  /** Creates the directory and its missing parents; one that is there keeps its mode. */
+  makeDirectory(path: string, mode: number): Promise<void>
+  /** Creates a file that must not exist yet, with exactly this mode, and syncs its content to the disk. */
+  createSynced(path: string, data: Uint8Array, mode: number): Promise<void>
+  symlink(target: string, path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file or link; nothing happens where there is none. */
+  remove(path: string): Promise<void>
+  syncDirectory(path: string): Promise<void>
+}
+
+/**
+ * What a connection is trusted by, decided by the caller for each request: PEM certificates that are the only trust
+ * anchors, or nothing at all (one place: the first look at cluster-info, whose content the token then authenticates).
+ */
+export type Trust = { roots: readonly string[] } | 'unverified'
+
+export interface ClientIdentity {
+  /** PEM, leaf first. */
+  certificateChain: string
+  privateKey: KeyObject
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST'
+  /** https only. */
+  url: URL
+  trust: Trust
+  headers?: Readonly<Record<string, string>>
+  body?: string
+  clientIdentity?: ClientIdentity
+  /** From the first byte sent to the last byte received; for a stream, to the response's headers. */
+  timeoutMs: number
+  /** A longer body is refused with `body-too-large`, whatever Content-Length said. */
+  maxBodyBytes: number
+  signal: AbortSignal
+}
+
+export interface HttpResponse {
+  status: number
+  /** Lower-case names. */
+  headers: Readonly<Record<string, string>>
+  body: Uint8Array
+}
+
+export interface HttpStream {
+  status: number
+  headers: Readonly<Record<string, string>>
+  /** Ends when the server ends it; throws a BootstrapError where the connection breaks or stays silent for too long. */
+  chunks: AsyncIterable<Uint8Array>
+}
+
+/** HTTPS without redirects, retries or a cookie jar. A response of any status resolves; only transport failures reject. */
+export interface Http {
+  request(request: HttpRequest): Promise<HttpResponse>
+  stream(request: HttpRequest & { idleTimeoutMs: number }): Promise<HttpStream>
+  /** Closes every connection, in use or not. */
+  close(): void
+}
+
+/** The service manager. Every call is best effort: a node is not lost because systemd did not listen. */
+export interface Notify {
+  ready(): Promise<void>
+  /** One line of where the agent stands. */
+  status(text: string): Promise<void>
+  reloading(): Promise<void>
+  stopping(): Promise<void>
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
+
+/** One line an event: a sentence, and its facts as flat fields. Nothing secret is ever handed in. */
+export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>
