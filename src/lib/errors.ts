@@ -31,70 +31,250 @@ interface CodeFacts {
 const table = {
   // Command line and configuration
   usage: { exit: EXIT.usage, retryable: false, hint: 'see node-bootstrap --help' },
-  'config-unreadable': { exit: EXIT.config, retryable: false, hint: 'create the file, or make it readable for the agent' },
-  'config-invalid': { exit: EXIT.config, retryable: false, hint: 'correct the file; node-bootstrap validate checks it' },
-  'already-running': { exit: EXIT.temporary, retryable: false, hint: 'stop the other agent, or give this one its own files.state' },
+  'config-unreadable': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'create the file, or make it readable for the agent',
+  },
+  'config-invalid': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'correct the file; node-bootstrap validate checks it',
+  },
+  'already-running': {
+    exit: EXIT.temporary,
+    retryable: false,
+    hint: 'stop the other agent, or give this one its own files.state',
+  },
   'not-running': { exit: EXIT.unavailable, retryable: false, hint: 'start it: systemctl start node-bootstrap' },
-  'joining-timed-out': { exit: EXIT.temporary, retryable: false, hint: 'the state is kept: run it again and it goes on where it was' },
-  internal: { exit: EXIT.software, retryable: true, hint: 'this is a defect of node-bootstrap: please report it with the log' },
+  'joining-timed-out': {
+    exit: EXIT.temporary,
+    retryable: false,
+    hint: 'the state is kept: run it again and it goes on where it was',
+  },
+  internal: {
+    exit: EXIT.software,
+    retryable: true,
+    hint: 'this is a defect of node-bootstrap: please report it with the log',
+  },
 
   // Credentials
-  'token-malformed': { exit: EXIT.config, retryable: false, hint: 'a bootstrap token is 6 characters, a dot and 16 characters of [a-z0-9], as kubeadm token create prints it' },
-  'credential-unreadable': { exit: EXIT.config, retryable: false, hint: 'create the file that join.yaml names, readable for the agent' },
-  'credential-missing': { exit: EXIT.config, retryable: false, hint: 'give bootstrap.token, or a discovery that carries a credential' },
+  'token-malformed': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'a bootstrap token is 6 characters, a dot and 16 characters of [a-z0-9], as kubeadm token create prints it',
+  },
+  'credential-unreadable': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'create the file that join.yaml names, readable for the agent',
+  },
+  'credential-missing': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'give bootstrap.token, or a discovery that carries a credential',
+  },
 
   // Transport
-  unreachable: { exit: EXIT.unavailable, retryable: true, hint: 'check the address, the network and whether the API server runs' },
-  'name-unresolved': { exit: EXIT.unavailable, retryable: true, hint: 'check the name and the resolver of this machine' },
-  'timed-out': { exit: EXIT.unavailable, retryable: true, hint: 'check for a firewall that drops packets, or an overloaded API server' },
+  unreachable: {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'check the address, the network and whether the API server runs',
+  },
+  'name-unresolved': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'check the name and the resolver of this machine',
+  },
+  'timed-out': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'check for a firewall that drops packets, or an overloaded API server',
+  },
   'connection-lost': { exit: EXIT.unavailable, retryable: true, hint: 'the connection broke; it is tried again' },
-  'tls-failed': { exit: EXIT.protocol, retryable: true, hint: 'check that the address is a Kubernetes API server that speaks TLS 1.2 or newer' },
-  'server-untrusted': { exit: EXIT.protocol, retryable: true, hint: 'the server is not signed by the CA that was verified: a wrong address, a replaced CA, or someone in between' },
-  'server-name-mismatch': { exit: EXIT.protocol, retryable: true, hint: "use an address from the certificate's subjectAltName, or add this one to the API server's certificate" },
-  'server-certificate-expired': { exit: EXIT.protocol, retryable: true, hint: "compare the clocks; if both are right, renew the API server's certificate" },
-  'server-certificate-not-yet-valid': { exit: EXIT.protocol, retryable: true, hint: "set this machine's clock: the server's certificate lies in its future" },
+  'tls-failed': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'check that the address is a Kubernetes API server that speaks TLS 1.2 or newer',
+  },
+  'server-untrusted': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'the server is not signed by the CA that was verified: a wrong address, a replaced CA, or someone in between',
+  },
+  'server-name-mismatch': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: "use an address from the certificate's subjectAltName, or add this one to the API server's certificate",
+  },
+  'server-certificate-expired': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: "compare the clocks; if both are right, renew the API server's certificate",
+  },
+  'server-certificate-not-yet-valid': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: "set this machine's clock: the server's certificate lies in its future",
+  },
   'body-too-large': { exit: EXIT.protocol, retryable: true, hint: 'check that the address is a Kubernetes API server' },
-  'redirect-refused': { exit: EXIT.protocol, retryable: true, hint: 'an API server does not redirect: check the address, and for a captive portal or proxy' },
+  'redirect-refused': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'an API server does not redirect: check the address, and for a captive portal or proxy',
+  },
 
   // Discovery
-  'not-kubernetes': { exit: EXIT.protocol, retryable: true, hint: 'check the address and port: what answers there is no Kubernetes API server' },
-  'anonymous-access-off': { exit: EXIT.refused, retryable: true, hint: 'the API server runs with --anonymous-auth=false: discover by file or https instead, or allow anonymous reads of cluster-info' },
-  'cluster-info-forbidden': { exit: EXIT.refused, retryable: true, hint: 'on the control plane: kubeadm init phase bootstrap-token restores the RoleBinding kubeadm:bootstrap-signer-clusterinfo in kube-public' },
-  'cluster-info-missing': { exit: EXIT.refused, retryable: true, hint: 'on the control plane: kubeadm init phase bootstrap-token publishes kube-public/cluster-info' },
-  'cluster-info-malformed': { exit: EXIT.protocol, retryable: true, hint: 'on the control plane: look at kubectl -n kube-public get configmap cluster-info -o yaml' },
-  'token-unknown': { exit: EXIT.refused, retryable: true, hint: 'the token has expired or was never made there: kubeadm token create, and put the new one into join.yaml' },
-  'signature-malformed': { exit: EXIT.protocol, retryable: false, hint: 'the signature is not what a Kubernetes bootstrap signer writes: someone may sit in between' },
-  'signature-mismatch': { exit: EXIT.protocol, retryable: false, hint: 'the token secret is wrong, or what answered does not know it: compare with kubeadm token list, and check the endpoint' },
-  'ca-missing': { exit: EXIT.protocol, retryable: false, hint: 'distribute the CA yourself and name it as discovery.token.caFile' },
-  'ca-malformed': { exit: EXIT.protocol, retryable: false, hint: "certificate-authority-data must be PEM certificates: on the control plane, compare it with /etc/kubernetes/pki/ca.crt" },
+  'not-kubernetes': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'check the address and port: what answers there is no Kubernetes API server',
+  },
+  'anonymous-access-off': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'the API server runs with --anonymous-auth=false: discover by file or https instead, or allow anonymous reads of cluster-info',
+  },
+  'cluster-info-forbidden': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'on the control plane: kubeadm init phase bootstrap-token restores the RoleBinding kubeadm:bootstrap-signer-clusterinfo in kube-public',
+  },
+  'cluster-info-missing': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'on the control plane: kubeadm init phase bootstrap-token publishes kube-public/cluster-info',
+  },
+  'cluster-info-malformed': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'on the control plane: look at kubectl -n kube-public get configmap cluster-info -o yaml',
+  },
+  'token-unknown': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'the token has expired or was never made there: kubeadm token create, and put the new one into join.yaml',
+  },
+  'signature-malformed': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'the signature is not what a Kubernetes bootstrap signer writes: someone may sit in between',
+  },
+  'signature-mismatch': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'the token secret is wrong, or what answered does not know it: compare with kubeadm token list, and check the endpoint',
+  },
+  'ca-missing': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'distribute the CA yourself and name it as discovery.token.caFile',
+  },
+  'ca-malformed': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'certificate-authority-data must be PEM certificates: on the control plane, compare it with /etc/kubernetes/pki/ca.crt',
+  },
   'ca-file-malformed': { exit: EXIT.config, retryable: false, hint: 'caFile must hold PEM certificates' },
-  'ca-not-trusted': { exit: EXIT.protocol, retryable: false, hint: 'the cluster presents a CA that caFile does not hold: update caFile if the CA was renewed, else someone sits in between' },
-  'pin-mismatch': { exit: EXIT.protocol, retryable: false, hint: 'compare with the control plane: openssl x509 -pubkey -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum' },
-  'pin-hashes-certificate': { exit: EXIT.config, retryable: false, hint: 'a pin is the SHA-256 of the public key (SubjectPublicKeyInfo), not of the certificate' },
-  'cluster-info-differs': { exit: EXIT.protocol, retryable: true, hint: 'the unverified and the verified answer differ: an edit in that moment, or someone in between' },
-  'discovery-not-supported': { exit: EXIT.config, retryable: false, hint: 'this version discovers by token; file and https discovery are not built yet' },
+  'ca-not-trusted': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'the cluster presents a CA that caFile does not hold: update caFile if the CA was renewed, else someone sits in between',
+  },
+  'pin-mismatch': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'compare with the control plane: openssl x509 -pubkey -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum',
+  },
+  'pin-hashes-certificate': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'a pin is the SHA-256 of the public key (SubjectPublicKeyInfo), not of the certificate',
+  },
+  'cluster-info-differs': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'the unverified and the verified answer differ: an edit in that moment, or someone in between',
+  },
+  'discovery-not-supported': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'this version discovers by token; file and https discovery are not built yet',
+  },
 
   // The API, verified
-  unauthorized: { exit: EXIT.refused, retryable: true, hint: 'the credential was refused: give a new token (kubeadm token create)' },
-  forbidden: { exit: EXIT.refused, retryable: true, hint: 'the credential may not do this: check RBAC on the control plane' },
-  'not-found': { exit: EXIT.refused, retryable: true, hint: 'check that the address is the API server of this cluster' },
+  unauthorized: {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'the credential was refused: give a new token (kubeadm token create)',
+  },
+  forbidden: {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'the credential may not do this: check RBAC on the control plane',
+  },
+  'not-found': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'check that the address is the API server of this cluster',
+  },
   conflict: { exit: EXIT.temporary, retryable: true, hint: 'it is tried again' },
   expired: { exit: EXIT.temporary, retryable: true, hint: 'the watch was too old; it begins anew' },
-  throttled: { exit: EXIT.unavailable, retryable: true, hint: 'the API server asks for patience; it is tried again as it says' },
+  throttled: {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'the API server asks for patience; it is tried again as it says',
+  },
   'server-failed': { exit: EXIT.unavailable, retryable: true, hint: "look at the API server's health and log" },
-  'request-rejected': { exit: EXIT.protocol, retryable: false, hint: "the API server rejects what was sent: its message says why" },
-  'response-malformed': { exit: EXIT.protocol, retryable: true, hint: 'check for a proxy that rewrites, and the API server’s version' },
+  'request-rejected': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'the API server rejects what was sent: its message says why',
+  },
+  'response-malformed': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'check for a proxy that rewrites, and the API server’s version',
+  },
 
   // The certificate
-  'csr-denied': { exit: EXIT.refused, retryable: false, hint: 'ask who denied it; then systemctl reload node-bootstrap files a new request with a new key' },
-  'csr-failed': { exit: EXIT.refused, retryable: false, hint: 'the signer refused it: correct what it names, then systemctl reload node-bootstrap' },
-  'csr-foreign': { exit: EXIT.protocol, retryable: false, hint: 'a request of that name exists that is not ours: an administrator should look at it and delete it' },
-  'certificate-malformed': { exit: EXIT.protocol, retryable: false, hint: "the signer returned something unusable: look at the request's status.certificate" },
-  'certificate-wrong': { exit: EXIT.protocol, retryable: false, hint: "the signer issued something else than was asked for: look at the signer's configuration" },
-  'clock-skewed': { exit: EXIT.temporary, retryable: true, hint: "set this machine's clock (timedatectl), or the control plane's" },
+  'csr-denied': {
+    exit: EXIT.refused,
+    retryable: false,
+    hint: 'ask who denied it; then systemctl reload node-bootstrap files a new request with a new key',
+  },
+  'csr-failed': {
+    exit: EXIT.refused,
+    retryable: false,
+    hint: 'the signer refused it: correct what it names, then systemctl reload node-bootstrap',
+  },
+  'csr-foreign': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'a request of that name exists that is not ours: an administrator should look at it and delete it',
+  },
+  'certificate-malformed': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: "the signer returned something unusable: look at the request's status.certificate",
+  },
+  'certificate-wrong': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: "the signer issued something else than was asked for: look at the signer's configuration",
+  },
+  'clock-skewed': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: "set this machine's clock (timedatectl), or the control plane's",
+  },
 
   // This machine
-  'storage-denied': { exit: EXIT.storage, retryable: true, hint: 'make the path writable for the agent (owner, mode, ReadWritePaths= of its unit)' },
+  'storage-denied': {
+    exit: EXIT.storage,
+    retryable: true,
+    hint: 'make the path writable for the agent (owner, mode, ReadWritePaths= of its unit)',
+  },
   'storage-read-only': { exit: EXIT.storage, retryable: true, hint: 'remount the file system read-write' },
   'storage-full': { exit: EXIT.storage, retryable: true, hint: 'free some space or inodes on that file system' },
   'storage-failed': { exit: EXIT.storage, retryable: true, hint: 'look at dmesg for the device' },
@@ -137,7 +317,11 @@ export class BootstrapError extends Error {
 /** Anything thrown, as a BootstrapError: what is not one already is a defect and becomes `internal`, its cause kept. */
 export function asBootstrapError(thrown: unknown): BootstrapError {
   if (thrown instanceof BootstrapError) return thrown
-  return new BootstrapError('internal', thrown instanceof Error ? thrown.message : 'something that is no Error was thrown', {
-    cause: thrown,
-  })
+  return new BootstrapError(
+    'internal',
+    thrown instanceof Error ? thrown.message : 'something that is no Error was thrown',
+    {
+      cause: thrown,
+    },
+  )
 }

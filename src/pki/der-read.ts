@@ -64,7 +64,7 @@ function readValue(bytes: Uint8Array, at: number): { value: DerValue; next: numb
 /** The values that fill `bytes` to the last byte. */
 export function readAll(bytes: Uint8Array): DerValue[] {
   const values: DerValue[] = []
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const { value, next } = readValue(bytes, at)
     values.push(value)
     at = next
@@ -150,7 +150,8 @@ export function readTime(value: DerValue): number {
   const text = Buffer.from(value.contents).toString('latin1')
   const full = value.tag === TAG.utcTime ? `${text < '50' ? '20' : '19'}${text}` : text
   const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full)
-  if ((value.tag !== TAG.utcTime && value.tag !== TAG.generalizedTime) || match === null) throw new DerError('is no time')
+  if ((value.tag !== TAG.utcTime && value.tag !== TAG.generalizedTime) || match === null)
+    throw new DerError('is no time')
   const [, year, month, day, hour, minute, second] = match
   const atMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
   if (Number.isNaN(atMs)) throw new DerError('is no date')

@@ -18,7 +18,8 @@ export function decodePem(text: string, label: string): Uint8Array[] {
       if (line !== `-----BEGIN ${label}-----`) throw new PemError(`a PEM block is no ${label}`)
       body = []
     } else if (line.startsWith('-----END ')) {
-      if (body === undefined || line !== `-----END ${label}-----`) throw new PemError('a PEM block ends that never began')
+      if (body === undefined || line !== `-----END ${label}-----`)
+        throw new PemError('a PEM block ends that never began')
       blocks.push(decodeBase64(body.join('')))
       body = undefined
     } else body?.push(line)
@@ -28,7 +29,9 @@ export function decodePem(text: string, label: string): Uint8Array[] {
 }
 
 export function encodePem(der: Uint8Array, label: string): string {
-  const lines = Buffer.from(der).toString('base64').replace(/.{64}(?=.)/g, '$&\n')
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .replace(/.{64}(?=.)/g, '$&\n')
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`
 }
 

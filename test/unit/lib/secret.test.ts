@@ -10,7 +10,12 @@ describe('Secret', () => {
   })
 
   it('redacts every other way into text', () => {
-    const texts = [String(secret), JSON.stringify({ secret }), inspect({ secret }, { depth: 9, showHidden: true }), `${secret}`]
+    const texts = [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ secret }, { depth: 9, showHidden: true }),
+      secret.toString(),
+    ]
     for (const text of texts) assert.doesNotMatch(text, /0123456789abcdef/)
   })
 })
