@@ -17,13 +17,16 @@ export const EXIT = {
 } as const
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
 
+/**
+ * true: the same attempt may succeed by itself, so the loop tries again with backoff.
+ * 'until-deadline': likewise, but only within one attempt (`discovery.timeout`); afterwards as false.
+ * false: something a person must change; the daemon looks again only rarely and `run --once` ends.
+ */
+export type Retryable = boolean | 'until-deadline'
+
 interface CodeFacts {
   exit: ExitStatus
-  /**
-   * true: the same attempt may succeed by itself, so the loop tries again with backoff.
-   * false: something a person must change; the daemon looks again only rarely and `run --once` ends.
-   */
-  retryable: boolean
+  retryable: Retryable
   /** What the operator does next. An error may carry a more precise one. */
   hint: string
 }
@@ -152,7 +155,7 @@ const table = {
   },
   'token-unknown': {
     exit: EXIT.refused,
-    retryable: true,
+    retryable: 'until-deadline',
     hint: 'the token has expired or was never made there: kubeadm token create, and put the new one into join.yaml',
   },
   'signature-malformed': {
@@ -162,7 +165,7 @@ const table = {
   },
   'signature-mismatch': {
     exit: EXIT.protocol,
-    retryable: false,
+    retryable: 'until-deadline',
     hint: 'the token secret is wrong, or what answered does not know it: compare with kubeadm token list, and check the endpoint',
   },
   'ca-missing': {
@@ -287,7 +290,7 @@ export const errorCodes: Readonly<Record<ErrorCode, Readonly<CodeFacts>>> = tabl
 export interface ErrorDetails {
   /** What the operator does next, where this case knows better than the code's own hint. */
   hint?: string
-  retryable?: boolean
+  retryable?: Retryable
   /** How long the other side asked to be left alone. */
   retryAfterMs?: number
   cause?: unknown
@@ -298,7 +301,7 @@ export class BootstrapError extends Error {
   override readonly name = 'BootstrapError'
   readonly code: ErrorCode
   readonly hint: string
-  readonly retryable: boolean
+  readonly retryable: Retryable
   readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {

@@ -1,0 +1,110 @@
+/** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
+import { constants } from 'node:fs'
+import { lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import { textAt } from '../lib/json.ts'
+import type { FileFacts, Files } from '../lib/ports.ts'
+
+const codes: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'storage-denied',
+  EPERM: 'storage-denied',
+  EROFS: 'storage-read-only',
+  ENOSPC: 'storage-full',
+  EDQUOT: 'storage-full',
+}
+
+function storageError(thrown: unknown, verb: string, path: string): BootstrapError {
+  if (thrown instanceof BootstrapError) return thrown
+  const name = textAt(thrown, 'code') ?? 'unknown'
+  return new BootstrapError(codes[name] ?? 'storage-failed', `${path} cannot be ${verb} (${name})`, { cause: thrown })
+}
+
+const isAbsence = (thrown: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(textAt(thrown, 'code') ?? '')
+
+async function attempt<Value>(verb: string, path: string, effect: () => Promise<Value>): Promise<Value> {
+  try {
+    return await effect()
+  } catch (thrown) {
+    throw storageError(thrown, verb, path)
+  }
+}
+
+async function orAbsent<Value>(verb: string, path: string, effect: () => Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await effect()
+  } catch (thrown) {
+    if (isAbsence(thrown)) return undefined
+    throw storageError(thrown, verb, path)
+  }
+}
+
+function kindOf(stats: Stats): FileFacts['kind'] {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'directory'
+  return stats.isSymbolicLink() ? 'link' : 'other'
+}
+
+/** Non-blocking, so that a FIFO in a file's place cannot hang the agent; what is no regular file is refused. */
+async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  if (!(await handle.stat()).isFile()) throw new BootstrapError('storage-malformed', `${path} is no regular file`)
+  const buffer = Buffer.alloc(maxBytes + 1)
+  let size = 0
+  while (size <= maxBytes) {
+    const { bytesRead } = await handle.read(buffer, size, buffer.length - size)
+    if (bytesRead === 0) return buffer.subarray(0, size)
+    size += bytesRead
+  }
+  throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
+}
+
+export const nodeFiles: Files = {
+  read: (path, maxBytes) => orAbsent('read', path, () => readRegularFile(path, maxBytes)),
+
+  stat: (path) =>
+    orAbsent('examined', path, async () => {
+      const stats = await lstat(path)
+      return {
+        kind: kindOf(stats),
+        mode: stats.mode & 0o7777,
+        uid: stats.uid,
+        sizeBytes: stats.size,
+        modifiedMs: stats.mtimeMs,
+      }
+    }),
+
+  readLink: (path) => orAbsent('read', path, () => readlink(path)),
+
+  list: async (directory) => (await orAbsent('listed', directory, () => readdir(directory)))?.sort() ?? [],
+
+  makeDirectory: (path, mode) =>
+    attempt('created', path, async () => {
+      await mkdir(path, { recursive: true, mode })
+    }),
+
+  createSynced: (path, data, mode) =>
+    attempt('written', path, async () => {
+      await using handle = await open(
+        path,
+        constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+        mode,
+      )
+      // The umask may have taken bits away; the mode is part of what a kubeconfig promises.
+      await handle.chmod(mode)
+      await handle.writeFile(data)
+      await handle.sync()
+    }),
+
+  symlink: (target, path) => attempt('linked', path, () => symlink(target, path)),
+
+  rename: (from, to) => attempt('replaced', to, () => rename(from, to)),
+
+  remove: (path) => attempt('removed', path, () => rm(path, { force: true })),
+
+  syncDirectory: (path) =>
+    attempt('synced', path, async () => {
+      await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+      await handle.sync()
+    }),
+}

@@ -1,0 +1,83 @@
+/** Translates what Node, OpenSSL and got report of a failed connection into the one error that the rooms know. */
+import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import { fieldAt, textAt } from '../lib/json.ts'
+import type { HttpRequest } from '../lib/ports.ts'
+import { printable } from '../lib/text.ts'
+
+/** errno names (Node), X509_V_ERR names (OpenSSL as Node spells them) and got's own. Anything of TLS beside them is tls-failed. */
+const codes: Readonly<Record<string, ErrorCode>> = {
+  ECONNREFUSED: 'unreachable',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  ENETDOWN: 'unreachable',
+  EADDRNOTAVAIL: 'unreachable',
+  EACCES: 'unreachable',
+  EPERM: 'unreachable',
+  ENOTFOUND: 'name-unresolved',
+  EAI_AGAIN: 'name-unresolved',
+  EAI_FAIL: 'name-unresolved',
+  EAI_NODATA: 'name-unresolved',
+  ETIMEDOUT: 'timed-out',
+  ECONNRESET: 'connection-lost',
+  ECONNABORTED: 'connection-lost',
+  EPIPE: 'connection-lost',
+  ERR_STREAM_PREMATURE_CLOSE: 'connection-lost',
+  ERR_HTTP2_STREAM_ERROR: 'connection-lost',
+  ERR_READING_RESPONSE_STREAM: 'connection-lost',
+  CERT_HAS_EXPIRED: 'server-certificate-expired',
+  CERT_NOT_YET_VALID: 'server-certificate-not-yet-valid',
+  UNABLE_TO_GET_ISSUER_CERT: 'server-untrusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'server-untrusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'server-untrusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'server-untrusted',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'server-untrusted',
+  CERT_SIGNATURE_FAILURE: 'server-untrusted',
+  CERT_CHAIN_TOO_LONG: 'server-untrusted',
+  CERT_REVOKED: 'server-untrusted',
+  CERT_REJECTED: 'server-untrusted',
+  CERT_UNTRUSTED: 'server-untrusted',
+  INVALID_CA: 'server-untrusted',
+  INVALID_PURPOSE: 'server-untrusted',
+  PATH_LENGTH_EXCEEDED: 'server-untrusted',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'server-name-mismatch',
+}
+
+function codeOf(name: string): ErrorCode {
+  const known = codes[name]
+  if (known !== undefined) return known
+  if (name.startsWith('HPE_')) return 'not-kubernetes'
+  if (name === 'EPROTO' || name.startsWith('ERR_SSL') || name.startsWith('ERR_TLS') || name.startsWith('ERR_OSSL'))
+    return 'tls-failed'
+  return 'connection-lost'
+}
+
+const sentences: Partial<Readonly<Record<ErrorCode, string>>> = {
+  unreachable: 'cannot be reached',
+  'name-unresolved': 'has a name that does not resolve',
+  'timed-out': 'does not answer',
+  'connection-lost': 'broke the connection off',
+  'server-untrusted': 'shows a certificate that the verified CA did not sign',
+  'server-certificate-expired': 'shows an expired certificate',
+  'server-certificate-not-yet-valid': 'shows a certificate that is not valid yet',
+  'tls-failed': 'does not speak TLS as a Kubernetes API server does',
+  'not-kubernetes': 'does not speak HTTP as a Kubernetes API server does',
+}
+
+/** The first BootstrapError in the chain of causes: our own checks fail inside the connection, and got wraps them. */
+function ownError(thrown: unknown): BootstrapError | undefined {
+  for (let current = thrown, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1)
+    if (current instanceof BootstrapError) return current
+  return undefined
+}
+
+/** `deadline` is the signal that fires when the request's own time is over. Only names of errors are taken over, no objects. */
+export function transportError(thrown: unknown, request: HttpRequest, deadline?: AbortSignal): BootstrapError {
+  const own = ownError(thrown)
+  if (own !== undefined) return own
+  const host = request.url.host
+  if (deadline?.aborted === true && !request.signal.aborted)
+    return new BootstrapError('timed-out', `${host} did not answer within ${request.timeoutMs / 1000} s`)
+  const name = textAt(fieldAt(thrown, 'cause'), 'code') ?? textAt(thrown, 'code') ?? 'unknown'
+  const code = codeOf(name)
+  return new BootstrapError(code, `${host} ${sentences[code] ?? 'failed'} (${printable(name, 60)})`)
+}

@@ -1,0 +1,19 @@
+/** What every way of discovery ends in: a verified cluster, and the plain account of what that trust rests on. */
+import type { Cluster } from '../kube/cluster.ts'
+
+export interface Evidence {
+  method: 'token' | 'file' | 'https'
+  /** Where the answer came from: host:port, a path or a URL. */
+  source: string
+  /** One sentence for each thing that was verified, in order. */
+  verified: readonly string[]
+  /** One sentence for each thing that was taken on faith. */
+  assumed: readonly string[]
+}
+
+export interface Discovered {
+  cluster: Cluster
+  evidence: Evidence
+  /** The server's clock minus this machine's, in ms; undefined where no answer carried a date. */
+  clockSkewMs: number | undefined
+}

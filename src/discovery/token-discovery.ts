@@ -1,0 +1,142 @@
+/**
+ * Discovery by bootstrap token: cluster-info is read unverified, proven by the token's signature, its CA narrowed by
+ * pins or caFile, and then read once more over TLS that only those certificates can vouch for. Nothing secret is sent.
+ */
+import type { Endpoint } from '../config/configuration.ts'
+import type { ApiClient } from '../kube/api-request.ts'
+import { KubeconfigError, parseKubeconfigCluster, type KubeconfigCluster } from '../kube/kubeconfig.ts'
+import type { BootstrapToken } from '../lib/bootstrap-token.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import type { Clock } from '../lib/ports.ts'
+import { certificateToPem, publicKeyPin, type Certificate } from '../pki/certificate.ts'
+import { parseCertificateAuthorityData, pinnedAuthorities, requireKnownAuthorities } from './authorities.ts'
+import { fetchClusterInfo, type ClusterInfo } from './cluster-info.ts'
+import { verifyDetachedJws } from './detached-jws.ts'
+import type { Discovered, Evidence } from './discovered.ts'
+import { firstThatVerifies } from './endpoints.ts'
+
+export interface TokenDiscoveryInput {
+  endpoints: readonly Endpoint[]
+  token: BootstrapToken
+  /** Lower-case hex digests. */
+  caCertHashes: readonly string[]
+  /** The CA bundle that came out of band. */
+  knownAuthorities: readonly Certificate[] | undefined
+}
+
+/** Throws one BootstrapError that names what each endpoint answered. */
+export function discoverByToken(
+  client: ApiClient,
+  clock: Clock,
+  input: TokenDiscoveryInput,
+  signal: AbortSignal,
+): Promise<Discovered> {
+  return firstThatVerifies(input.endpoints, (endpoint) => verifyEndpoint(client, clock, input, endpoint, signal))
+}
+
+async function verifyEndpoint(
+  client: ApiClient,
+  clock: Clock,
+  input: TokenDiscoveryInput,
+  endpoint: URL,
+  signal: AbortSignal,
+): Promise<Discovered> {
+  const { token, knownAuthorities } = input
+  const trust = knownAuthorities === undefined ? 'unverified' : { roots: knownAuthorities.map(certificateToPem) }
+  const clusterInfo = await fetchClusterInfo(client, endpoint, trust, token.id, signal)
+  const clockSkewMs = clusterInfo.dateMs === undefined ? undefined : clusterInfo.dateMs - clock.nowMs()
+  await verifySignature(clusterInfo, token, endpoint)
+
+  const entry = clusterEntry(clusterInfo, endpoint)
+  const presented = presentedAuthorities(entry, input, endpoint)
+  const anchors = input.caCertHashes.length > 0 ? pinnedAuthorities(presented, input.caCertHashes) : presented
+
+  await confirm(client, entry.server, anchors, clusterInfo, token, signal)
+  return {
+    cluster: { server: entry.server, authorities: presented },
+    evidence: evidenceOf(input, endpoint, entry.server, anchors),
+    clockSkewMs,
+  }
+}
+
+/** A missing signature and a wrong one may both be a signer that lags behind: the caller retries until its deadline. */
+async function verifySignature(clusterInfo: ClusterInfo, token: BootstrapToken, endpoint: URL): Promise<void> {
+  if (clusterInfo.signature === undefined)
+    throw new BootstrapError(
+      'token-unknown',
+      `cluster-info of ${endpoint.host} carries no signature for token id ${token.id}`,
+    )
+  await verifyDetachedJws(clusterInfo.signature, clusterInfo.kubeconfig, token)
+}
+
+function clusterEntry(clusterInfo: ClusterInfo, endpoint: URL): KubeconfigCluster {
+  try {
+    return parseKubeconfigCluster(clusterInfo.kubeconfig)
+  } catch (cause) {
+    if (!(cause instanceof KubeconfigError)) throw cause
+    throw new BootstrapError(
+      'cluster-info-malformed',
+      `the kubeconfig in cluster-info of ${endpoint.host} ${cause.message}`,
+      { cause },
+    )
+  }
+}
+
+function presentedAuthorities(
+  entry: KubeconfigCluster,
+  input: TokenDiscoveryInput,
+  endpoint: URL,
+): readonly Certificate[] {
+  const { knownAuthorities } = input
+  if (entry.certificateAuthorityData === undefined) {
+    if (knownAuthorities !== undefined) return knownAuthorities
+    throw new BootstrapError('ca-missing', `cluster-info of ${endpoint.host} carries no CA`)
+  }
+  const presented = parseCertificateAuthorityData(entry.certificateAuthorityData, `cluster-info of ${endpoint.host}`)
+  if (knownAuthorities !== undefined) requireKnownAuthorities(presented, knownAuthorities)
+  return presented
+}
+
+/**
+ * Asks the server that cluster-info names, over a connection that only the anchors can vouch for, and expects the same
+ * bytes. Who holds the token and sits in between cannot pass: they may sign another bundle, but not answer from here.
+ */
+async function confirm(
+  client: ApiClient,
+  server: URL,
+  anchors: readonly Certificate[],
+  first: ClusterInfo,
+  token: BootstrapToken,
+  signal: AbortSignal,
+): Promise<void> {
+  const second = await fetchClusterInfo(client, server, { roots: anchors.map(certificateToPem) }, token.id, signal)
+  if (second.kubeconfig !== first.kubeconfig)
+    throw new BootstrapError(
+      'cluster-info-differs',
+      `${server.host} serves another cluster-info over the verified connection`,
+    )
+}
+
+function evidenceOf(input: TokenDiscoveryInput, endpoint: URL, server: URL, anchors: readonly Certificate[]): Evidence {
+  const hashes = anchors.map((anchor) => `sha256:${publicKeyPin(anchor)}`).join(', ')
+  const pinned = input.caCertHashes.length > 0
+  const outOfBand = input.knownAuthorities !== undefined
+  return {
+    method: 'token',
+    source: endpoint.host,
+    verified: [
+      `cluster-info is signed with the secret of token ${input.token.id}`,
+      ...(outOfBand ? ['its CA is in caFile'] : []),
+      ...(pinned ? [`its CA has a pinned public key (${hashes})`] : []),
+      `${server.host} proved to hold a certificate of that CA, and serves the same cluster-info`,
+    ],
+    assumed: [
+      ...(pinned || outOfBand
+        ? []
+        : ['nobody else who holds the token answered in the cluster’s place (no pin, no caFile)']),
+      ...(endpoint.host === server.host
+        ? []
+        : [`the server is ${server.host}, as cluster-info says, not ${endpoint.host}`]),
+    ],
+  }
+}

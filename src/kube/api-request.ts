@@ -1,0 +1,109 @@
+/** One request to an API server: where to, trusted by what, as whom; and its answer as JSON or as one BootstrapError. */
+import { BootstrapError } from '../lib/errors.ts'
+import { parseJson } from '../lib/json.ts'
+import type { ClientIdentity, Http, HttpRequest, HttpStream, Trust } from '../lib/ports.ts'
+import type { Secret } from '../lib/secret.ts'
+import { statusError } from './status-error.ts'
+
+export type Credential =
+  { kind: 'anonymous' } | { kind: 'token'; token: Secret } | { kind: 'certificate'; identity: ClientIdentity }
+
+export interface ApiServer {
+  /** https://host:port, with a base path where the cluster is served under one. */
+  server: URL
+  trust: Trust
+  credential: Credential
+}
+
+export interface ApiRequest {
+  method: 'GET' | 'POST'
+  /** Below the server's own path, beginning with a slash; already percent-encoded. */
+  path: string
+  query?: Readonly<Record<string, string>>
+  /** Sent as JSON. */
+  body?: unknown
+  signal: AbortSignal
+}
+
+export const REQUEST_TIMEOUT_MS = 10_000
+const MAX_BODY_BYTES = 1024 * 1024
+const WATCH_IDLE_GRACE_MS = 30_000
+
+/** The address of `path` at an API server that may itself live below a path. */
+export function apiUrl(server: URL, path: string, query: Readonly<Record<string, string>> = {}): URL {
+  const url = new URL(server)
+  url.pathname = server.pathname.replace(/\/$/, '') + path
+  url.search = new URLSearchParams(query).toString()
+  return url
+}
+
+function toHttpRequest(api: ApiServer, request: ApiRequest, userAgent: string): HttpRequest {
+  const { credential } = api
+  return {
+    method: request.method,
+    url: apiUrl(api.server, request.path, request.query),
+    trust: api.trust,
+    headers: {
+      accept: 'application/json',
+      'user-agent': userAgent,
+      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(credential.kind === 'token' ? { authorization: `Bearer ${credential.token.reveal()}` } : {}),
+    },
+    ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    ...(credential.kind === 'certificate' ? { clientIdentity: credential.identity } : {}),
+    timeoutMs: REQUEST_TIMEOUT_MS,
+    maxBodyBytes: MAX_BODY_BYTES,
+    signal: request.signal,
+  }
+}
+
+export interface ApiAnswer {
+  /** The JSON of a 2xx answer. */
+  value: unknown
+  /** The server's clock by its Date header, in ms since the epoch. */
+  dateMs: number | undefined
+}
+
+/** Speaks to API servers over one http port. Throws BootstrapErrors of transport and of status, once; retrying is the loop's. */
+export class ApiClient {
+  readonly #http: Http
+  readonly #userAgent: string
+
+  constructor(http: Http, userAgent: string) {
+    this.#http = http
+    this.#userAgent = userAgent
+  }
+
+  async request(api: ApiServer, request: ApiRequest): Promise<ApiAnswer> {
+    const response = await this.#http.request(toHttpRequest(api, request, this.#userAgent))
+    if (response.status < 200 || response.status > 299) throw statusError(response, api.server)
+    const value = parseJson(response.body)
+    if (value === undefined)
+      throw new BootstrapError(
+        'not-kubernetes',
+        `${api.server.host} answered ${response.status} with something that is no JSON`,
+      )
+    const dateMs = Date.parse(response.headers['date'] ?? '')
+    return { value, dateMs: Number.isNaN(dateMs) ? undefined : dateMs }
+  }
+
+  /** A watch: the server is asked to end it after `timeoutSeconds`, and is cut off when it stays silent well beyond that. */
+  async watch(api: ApiServer, request: ApiRequest, timeoutSeconds: number): Promise<HttpStream> {
+    const query = { ...request.query, watch: 'true', timeoutSeconds: String(timeoutSeconds) }
+    const stream = await this.#http.stream({
+      ...toHttpRequest(api, { ...request, query }, this.#userAgent),
+      idleTimeoutMs: timeoutSeconds * 1000 + WATCH_IDLE_GRACE_MS,
+    })
+    if (stream.status === 200) return stream
+    throw statusError({ ...stream, body: await firstChunk(stream) }, api.server)
+  }
+
+  close(): void {
+    this.#http.close()
+  }
+}
+
+async function firstChunk(stream: HttpStream): Promise<Uint8Array> {
+  for await (const chunk of stream.chunks) return chunk
+  return new Uint8Array()
+}

@@ -1,0 +1,131 @@
+/** A CertificateSigningRequest as the API server shows it: what we ask for, and what became of it. */
+import { fieldAt, listAt, numberAt, textAt } from '../lib/json.ts'
+import { printable } from '../lib/text.ts'
+
+export const CLIENT_SIGNER = 'kubernetes.io/kube-apiserver-client-kubelet'
+export const NODES_GROUP = 'system:nodes'
+export const nodeUser = (nodeName: string): string => `system:node:${nodeName}`
+
+/** Exactly these, or the approver leaves the request pending: an RSA key adds `key encipherment`. */
+export const clientUsages = (isRsa: boolean): readonly string[] =>
+  isRsa ? ['key encipherment', 'digital signature', 'client auth'] : ['digital signature', 'client auth']
+
+export interface DesiredRequest {
+  name: string
+  /** PEM, CERTIFICATE REQUEST. */
+  request: string
+  signerName: string
+  usages: readonly string[]
+  /** 600 at least; the signer's own maximum where undefined. Servers before 1.22 drop it. */
+  expirationSeconds: number | undefined
+}
+
+export type Outcome =
+  | { kind: 'pending' }
+  /** Approved, and the signer has not run yet. */
+  | { kind: 'approved' }
+  /** `certificate` is the PEM as it stands there, checked by nobody yet. `approvedByController` where no person did it. */
+  | { kind: 'issued'; certificate: string }
+  | { kind: 'denied' | 'failed'; reason: string; message: string }
+
+export interface ObservedRequest {
+  name: string
+  uid: string
+  resourceVersion: string
+  createdAtMs: number
+  outcome: Outcome
+}
+
+/** The object to create. */
+export const requestObject = (desired: DesiredRequest): unknown => ({
+  apiVersion: 'certificates.k8s.io/v1',
+  kind: 'CertificateSigningRequest',
+  metadata: { name: desired.name },
+  spec: {
+    request: Buffer.from(desired.request).toString('base64'),
+    signerName: desired.signerName,
+    usages: desired.usages,
+    ...(desired.expirationSeconds === undefined ? {} : { expirationSeconds: desired.expirationSeconds }),
+  },
+})
+
+/** Undefined where `value` is no CertificateSigningRequest of certificates.k8s.io/v1. */
+export function parseRequestObject(value: unknown): ObservedRequest | undefined {
+  const name = textAt(value, 'metadata', 'name')
+  const uid = textAt(value, 'metadata', 'uid')
+  const resourceVersion = textAt(value, 'metadata', 'resourceVersion')
+  if (textAt(value, 'kind') !== 'CertificateSigningRequest') return undefined
+  if (name === undefined || uid === undefined || resourceVersion === undefined) return undefined
+  const createdAtMs = Date.parse(textAt(value, 'metadata', 'creationTimestamp') ?? '')
+  return {
+    name,
+    uid,
+    resourceVersion,
+    createdAtMs: Number.isNaN(createdAtMs) ? 0 : createdAtMs,
+    outcome: classify(value),
+  }
+}
+
+/**
+ * Denied and Failed win over everything, as for Kubernetes' own controllers; a certificate without approval is not
+ * looked at. The API allows Approved and Denied never together, and conditions only to be added.
+ */
+function classify(value: unknown): Outcome {
+  const condition = (type: string): unknown =>
+    listAt(value, 'status', 'conditions').find(
+      (item) => textAt(item, 'type') === type && (textAt(item, 'status') ?? 'True') === 'True',
+    )
+  for (const [type, kind] of [
+    ['Denied', 'denied'],
+    ['Failed', 'failed'],
+  ] as const) {
+    const found = condition(type)
+    if (found !== undefined)
+      return {
+        kind,
+        reason: printable(textAt(found, 'reason') ?? '', 80),
+        message: printable(textAt(found, 'message') ?? ''),
+      }
+  }
+  if (condition('Approved') === undefined) return { kind: 'pending' }
+  const certificate = textAt(value, 'status', 'certificate')
+  if (certificate === undefined || certificate === '') return { kind: 'approved' }
+  return { kind: 'issued', certificate: Buffer.from(certificate, 'base64').toString('latin1') }
+}
+
+/** Whether an object of our name that was there already asks for exactly what we would ask for, with our key. */
+export function isSameRequest(value: unknown, desired: DesiredRequest): boolean {
+  const request = Buffer.from(textAt(value, 'spec', 'request') ?? '', 'base64').toString('latin1')
+  const usages = listAt(value, 'spec', 'usages')
+  return (
+    request.trim() === desired.request.trim() &&
+    textAt(value, 'spec', 'signerName') === desired.signerName &&
+    usages.length === desired.usages.length &&
+    desired.usages.every((usage) => usages.includes(usage))
+  )
+}
+
+export type WatchEvent =
+  | { kind: 'changed'; object: unknown }
+  | { kind: 'deleted' }
+  | { kind: 'bookmark'; resourceVersion: string | undefined }
+  /** The status code that the server ended the watch with; 410 means that the resourceVersion is too old. */
+  | { kind: 'error'; code: number; message: string }
+
+/** One line of a watch; undefined for what is no watch event. */
+export function parseWatchEvent(value: unknown): WatchEvent | undefined {
+  const object = fieldAt(value, 'object')
+  switch (textAt(value, 'type')) {
+    case 'ADDED':
+    case 'MODIFIED':
+      return { kind: 'changed', object }
+    case 'DELETED':
+      return { kind: 'deleted' }
+    case 'BOOKMARK':
+      return { kind: 'bookmark', resourceVersion: textAt(object, 'metadata', 'resourceVersion') }
+    case 'ERROR':
+      return { kind: 'error', code: numberAt(object, 'code') ?? 0, message: printable(textAt(object, 'message') ?? '') }
+    default:
+      return undefined
+  }
+}

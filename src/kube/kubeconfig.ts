@@ -1,0 +1,119 @@
+/** kubeconfig files: the cluster in one that was received, and the text of the one that the kubelet is given. */
+import { parseDocument } from 'yaml'
+import { fieldAt, listAt, textAt } from '../lib/json.ts'
+
+/** What is wrong with a kubeconfig, in words that follow "the kubeconfig"; it never quotes the document. */
+export class KubeconfigError extends Error {
+  override readonly name = 'KubeconfigError'
+}
+
+export interface KubeconfigCluster {
+  server: URL
+  /** Base64 as it stands there, white space removed. */
+  certificateAuthorityData: string | undefined
+}
+
+const MAX_ALIASES = 16
+
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, {
+    prettyErrors: false,
+    uniqueKeys: true,
+    version: '1.2',
+    merge: false,
+    logLevel: 'silent',
+  })
+  const [problem] = document.errors
+  if (problem !== undefined) throw new KubeconfigError(`is no YAML (${problem.code} at offset ${problem.pos[0]})`)
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES })
+  } catch (cause) {
+    throw new KubeconfigError('has too many YAML aliases', { cause })
+  }
+}
+
+/** The cluster entry in force: of the current context where there is one, else the only one. */
+function clusterEntry(config: unknown): unknown {
+  const clusters = listAt(config, 'clusters')
+  const currentContext = textAt(config, 'current-context') ?? ''
+  if (currentContext === '') {
+    if (clusters.length !== 1) throw new KubeconfigError(`has ${clusters.length} clusters and no current-context`)
+    return fieldAt(clusters[0], 'cluster')
+  }
+  const context = listAt(config, 'contexts').find((entry) => textAt(entry, 'name') === currentContext)
+  const clusterName = textAt(context, 'context', 'cluster')
+  const cluster = clusters.find((entry) => textAt(entry, 'name') === clusterName)
+  if (clusterName === undefined || cluster === undefined)
+    throw new KubeconfigError('has a current-context without a cluster')
+  return fieldAt(cluster, 'cluster')
+}
+
+/** Settings that would weaken or redirect the connection; each is refused rather than ignored in silence. */
+const REFUSED = ['insecure-skip-tls-verify', 'proxy-url', 'tls-server-name', 'certificate-authority'] as const
+
+function refuseUnsafe(cluster: unknown): void {
+  for (const key of REFUSED) {
+    const value = fieldAt(cluster, key)
+    if (value !== undefined && value !== false && value !== '' && value !== null)
+      throw new KubeconfigError(`sets ${key}, which is not taken from a cluster`)
+  }
+}
+
+function parseServer(text: string | undefined): URL {
+  if (text === undefined) throw new KubeconfigError('names no server')
+  const url = URL.parse(text)
+  if (url === null || url.hostname === '') throw new KubeconfigError('has a server that is no URL')
+  if (url.protocol !== 'https:') throw new KubeconfigError('has a server that is not https')
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    throw new KubeconfigError('has a server with more than scheme, host, port and path')
+  return url
+}
+
+/** Reads the cluster of a kubeconfig that somebody else wrote. Throws KubeconfigError only. */
+export function parseKubeconfigCluster(text: string): KubeconfigCluster {
+  const config = parseYaml(text)
+  const kind = textAt(config, 'kind')
+  if (kind !== undefined && kind !== 'Config') throw new KubeconfigError('is of another kind than Config')
+  const cluster = clusterEntry(config)
+  refuseUnsafe(cluster)
+  const data = textAt(cluster, 'certificate-authority-data')?.replace(/\s+/g, '')
+  return { server: parseServer(textAt(cluster, 'server')), certificateAuthorityData: data === '' ? undefined : data }
+}
+
+export interface KubeletKubeconfig {
+  server: string
+  certificateAuthority: string
+  clientCertificate: string
+  clientKey: string
+}
+
+const MARK =
+  '# Written by node-bootstrap, which keeps it current. It names files, so that a renewed certificate is picked up.'
+
+export const isOwnKubeconfig = (text: string): boolean => text.startsWith(MARK)
+
+/** The kubelet's kubeconfig: it names the CA, the certificate and the key by path and embeds nothing. */
+export function renderKubeletKubeconfig(files: KubeletKubeconfig): string {
+  const quoted = (text: string): string => JSON.stringify(text)
+  return `${MARK}
+apiVersion: v1
+kind: Config
+clusters:
+- name: default-cluster
+  cluster:
+    certificate-authority: ${quoted(files.certificateAuthority)}
+    server: ${quoted(files.server)}
+users:
+- name: default-auth
+  user:
+    client-certificate: ${quoted(files.clientCertificate)}
+    client-key: ${quoted(files.clientKey)}
+contexts:
+- name: default-context
+  context:
+    cluster: default-cluster
+    namespace: default
+    user: default-auth
+current-context: default-context
+`
+}

@@ -1,0 +1,162 @@
+/** Reads X.509 certificates (RFC 5280) far enough to pin, compare and schedule them; signatures are node:crypto's to check. */
+import { X509Certificate } from 'node:crypto'
+import {
+  contextTag,
+  DerCursor,
+  DerError,
+  readAll,
+  readObjectIdentifier,
+  readText,
+  readTime,
+  TAG,
+  type DerValue,
+} from './der-read.ts'
+import { OID } from './oids.ts'
+import { decodePem, encodePem, PemError } from './pem.ts'
+import { sha256Hex } from './private-key.ts'
+
+export interface Certificate {
+  der: Uint8Array
+  /** The raw SubjectPublicKeyInfo, as it stands in the certificate: what a pin hashes. */
+  spki: Uint8Array
+  commonNames: readonly string[]
+  organizations: readonly string[]
+  /** A readable form of subject and issuer, for people only. */
+  subjectText: string
+  issuerText: string
+  notBeforeMs: number
+  notAfterMs: number
+  /** Lower-case hex, without leading zero bytes. */
+  serialNumber: string
+  /** OIDs; empty where the extension is absent. */
+  extendedKeyUsages: readonly string[]
+  /** SHA-256 of the whole certificate, lower-case hex. */
+  fingerprint: string
+  x509: X509Certificate
+}
+
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError'
+}
+
+interface TbsFields {
+  spki: Uint8Array
+  commonNames: string[]
+  organizations: string[]
+  notBeforeMs: number
+  notAfterMs: number
+  extendedKeyUsages: string[]
+}
+
+/** TBSCertificate, RFC 5280 §4.1. */
+function readTbsCertificate(der: Uint8Array): TbsFields {
+  const certificate = DerCursor.over(der, TAG.sequence)
+  const tbs = DerCursor.into(certificate.take(), TAG.sequence)
+  tbs.takeIf(contextTag(0))
+  tbs.take(TAG.integer)
+  tbs.take(TAG.sequence)
+  tbs.take(TAG.sequence)
+  const validity = DerCursor.into(tbs.take(), TAG.sequence)
+  const [notBeforeMs, notAfterMs] = [readTime(validity.take()), readTime(validity.take())]
+  const subject = tbs.take(TAG.sequence)
+  const spki = tbs.take(TAG.sequence).raw
+  const extensions = tbs.rest().find((field) => field.tag === contextTag(3))
+  return {
+    spki,
+    commonNames: readName(subject, OID.commonName),
+    organizations: readName(subject, OID.organization),
+    notBeforeMs,
+    notAfterMs,
+    extendedKeyUsages: extensions === undefined ? [] : readExtendedKeyUsages(extensions),
+  }
+}
+
+/** Every value of one attribute type in a Name, in order. */
+export function readName(name: DerValue, attributeType: string): string[] {
+  return readAll(name.contents)
+    .flatMap((relativeName) => readAll(relativeName.contents))
+    .map((attribute) => DerCursor.into(attribute, TAG.sequence))
+    .flatMap((attribute) =>
+      readObjectIdentifier(attribute.take()) === attributeType ? [readText(attribute.take())] : [],
+    )
+}
+
+function readExtendedKeyUsages(field: DerValue): string[] {
+  return DerCursor.over(field.contents, TAG.sequence)
+    .rest()
+    .map((extension) => DerCursor.into(extension, TAG.sequence))
+    .filter((extension) => readObjectIdentifier(extension.take()) === OID.extendedKeyUsage)
+    .flatMap((extension) => {
+      extension.takeIf(TAG.boolean)
+      return DerCursor.over(extension.take(TAG.octetString).contents, TAG.sequence).rest().map(readObjectIdentifier)
+    })
+}
+
+const oneLine = (name: string): string => name.split('\n').join(', ')
+
+/** Throws CertificateError for anything that is not one well-formed certificate. */
+export function parseCertificate(der: Uint8Array): Certificate {
+  try {
+    const fields = readTbsCertificate(der)
+    const x509 = new X509Certificate(der)
+    return {
+      der,
+      ...fields,
+      subjectText: oneLine(x509.subject),
+      issuerText: oneLine(x509.issuer),
+      serialNumber: x509.serialNumber.toLowerCase().replace(/^(00)+/, ''),
+      fingerprint: sha256Hex(der),
+      x509,
+    }
+  } catch (cause) {
+    const detail = cause instanceof DerError ? cause.message : 'OpenSSL cannot read it'
+    throw new CertificateError(`it is no certificate: ${detail}`, { cause })
+  }
+}
+
+/** At least one certificate, all of them well formed; else CertificateError. */
+export function parseCertificates(pem: string): [Certificate, ...Certificate[]] {
+  try {
+    const [first, ...rest] = decodePem(pem, 'CERTIFICATE')
+    if (first === undefined) throw new CertificateError('there is no certificate in it')
+    return [parseCertificate(first), ...rest.map(parseCertificate)]
+  } catch (cause) {
+    if (cause instanceof PemError) throw new CertificateError(cause.message, { cause })
+    throw cause
+  }
+}
+
+export const certificateToPem = (certificate: Certificate): string => encodePem(certificate.der, 'CERTIFICATE')
+
+/** The digest that `caCertHashes` pins: SHA-256 over the raw SubjectPublicKeyInfo, lower-case hex. */
+export const publicKeyPin = (certificate: Certificate): string => sha256Hex(certificate.spki)
+
+const MAX_CHAIN_LENGTH = 8
+
+/**
+ * Whether `leaf` leads to one of `anchors` by valid signatures, over `intermediates` where needed. An anchor need not
+ * be self-signed, as for Go. Validity periods are not looked at: whoever asks knows by which clock.
+ */
+export function chainsTo(
+  leaf: Certificate,
+  intermediates: readonly Certificate[],
+  anchors: readonly Certificate[],
+  depth = MAX_CHAIN_LENGTH,
+): boolean {
+  const isIssuer = (candidate: Certificate): boolean =>
+    candidate.x509.ca && leaf.x509.checkIssued(candidate.x509) && leaf.x509.verify(candidate.x509.publicKey)
+  if (anchors.some(isIssuer)) return true
+  return (
+    depth > 0 &&
+    intermediates.some(
+      (next) =>
+        isIssuer(next) &&
+        chainsTo(
+          next,
+          intermediates.filter((other) => other !== next),
+          anchors,
+          depth - 1,
+        ),
+    )
+  )
+}

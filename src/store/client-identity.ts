@@ -1,0 +1,116 @@
+/**
+ * The kubelet's client certificate and key: `kubelet-client-<time>.pem`, never overwritten, and the link
+ * `kubelet-client-current.pem` to the one in force. Read with a typed answer for what can stand there; installed so
+ * that there is a loadable pair at every instant.
+ */
+import type { KeyObject } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
+import { join } from 'node:path'
+import type { Files } from '../lib/ports.ts'
+import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
+import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
+import { readText, replaceFile, replaceLink } from './durable-file.ts'
+
+export interface ClientPair {
+  certificate: Certificate
+  /** What came with it, leaf excluded. */
+  intermediates: readonly Certificate[]
+  key: KeyObject
+  /** The certificate blocks as they stand in the file, leaf first. */
+  chainPem: string
+  /** When the file was written, by its own time stamp. */
+  writtenAtMs: number
+}
+
+export type StoredIdentity =
+  | { kind: 'absent' }
+  /** `problem` follows "the current certificate". */
+  | { kind: 'broken'; problem: string }
+  | { kind: 'pair'; pair: ClientPair }
+
+const CURRENT = 'kubelet-client-current.pem'
+const DATED = /^kubelet-client-\d{4}(-\d\d){5}(\.\d+)?\.pem$/
+const FILES_KEPT = 2
+const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----/g
+const KEY_BLOCK =
+  /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END (?:EC |RSA )?PRIVATE KEY-----/
+
+export const currentPairPath = (certificatesDirectory: string): string => join(certificatesDirectory, CURRENT)
+
+/** Reads through the link. Only failures of the file system itself throw. */
+export async function readCurrentPair(files: Files, certificatesDirectory: string): Promise<StoredIdentity> {
+  const path = currentPairPath(certificatesDirectory)
+  const entry = await files.stat(path)
+  if (entry === undefined) return { kind: 'absent' }
+  const text = await readText(files, path)
+  if (text === undefined) return { kind: 'broken', problem: 'is a link to nothing' }
+  const target = entry.kind === 'link' ? await files.readLink(path) : undefined
+  const written =
+    target === undefined ? entry : await files.stat(join(certificatesDirectory, target.split('/').pop() ?? ''))
+  return parsePair(text, written?.modifiedMs ?? entry.modifiedMs)
+}
+
+function parsePair(text: string, writtenAtMs: number): StoredIdentity {
+  const chainPem = (text.match(CERTIFICATE_BLOCK) ?? []).map((block) => `${block}\n`).join('')
+  const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
+  if (key === undefined) return { kind: 'broken', problem: 'has no readable private key' }
+  try {
+    const [certificate, ...intermediates] = parseCertificates(chainPem)
+    const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' })
+    if (!publicKey.equals(certificate.spki))
+      return { kind: 'broken', problem: 'and its private key do not belong together' }
+    return { kind: 'pair', pair: { certificate, intermediates, key, chainPem, writtenAtMs } }
+  } catch (thrown) {
+    if (thrown instanceof CertificateError) return { kind: 'broken', problem: 'cannot be read' }
+    throw thrown
+  }
+}
+
+/** `2026-11-23-19-48-22`, UTC, as the kubelet names its files. */
+const timeStamp = (nowMs: number): string => new Date(nowMs).toISOString().slice(0, 19).replace(/[T:]/g, '-')
+
+/**
+ * Makes `chainPem` and `key` the current pair and removes dated files beyond the last two. A file of this very content,
+ * left by a crash between the two steps, is used instead of writing a second one.
+ */
+export async function installPair(
+  files: Files,
+  certificatesDirectory: string,
+  chainPem: string,
+  key: KeyObject,
+  nowMs: number,
+): Promise<string> {
+  const content = chainPem + privateKeyToPem(key)
+  const dated = await datedFiles(files, certificatesDirectory)
+  const path =
+    (await fileOfContent(files, dated, content)) ??
+    (await writeDatedFile(files, certificatesDirectory, dated, content, nowMs))
+  await replaceLink(files, currentPairPath(certificatesDirectory), path)
+  const stale = dated.filter((other) => other !== path).slice(0, -(FILES_KEPT - 1))
+  for (const other of stale) await files.remove(other)
+  return path
+}
+
+async function datedFiles(files: Files, certificatesDirectory: string): Promise<string[]> {
+  const names = await files.list(certificatesDirectory)
+  return names.filter((name) => DATED.test(name)).map((name) => join(certificatesDirectory, name))
+}
+
+async function fileOfContent(files: Files, paths: readonly string[], content: string): Promise<string | undefined> {
+  for (const path of paths.toReversed()) if ((await readText(files, path)) === content) return path
+  return undefined
+}
+
+async function writeDatedFile(
+  files: Files,
+  certificatesDirectory: string,
+  taken: readonly string[],
+  content: string,
+  nowMs: number,
+): Promise<string> {
+  const base = join(certificatesDirectory, `kubelet-client-${timeStamp(nowMs)}`)
+  let path = `${base}.pem`
+  for (let count = 1; taken.includes(path); count += 1) path = `${base}.${count}.pem`
+  await replaceFile(files, path, content, 0o600)
+  return path
+}

@@ -1,0 +1,63 @@
+/** What discovery found out, kept over restarts in `cluster.json`: a reboot with the control plane down loses nothing. */
+import { join } from 'node:path'
+import type { Evidence } from '../discovery/discovered.ts'
+import { caBundle, type Cluster } from '../kube/cluster.ts'
+import { listAt, parseJson, textAt } from '../lib/json.ts'
+import type { Files } from '../lib/ports.ts'
+import { CertificateError, parseCertificates } from '../pki/certificate.ts'
+import { MAX_FILE_BYTES, removeDurably, replaceFile } from './durable-file.ts'
+
+export interface ClusterRecord {
+  cluster: Cluster
+  evidence: Evidence
+  /** Of the discovery configuration that this was found by: another configuration means another discovery. */
+  configurationDigest: string
+  verifiedAtMs: number
+}
+
+const path = (stateDirectory: string): string => join(stateDirectory, 'cluster.json')
+
+/** Undefined where there is none, and for one that cannot be read as such: then the cluster is discovered anew. */
+export async function readClusterRecord(files: Files, stateDirectory: string): Promise<ClusterRecord | undefined> {
+  const bytes = await files.read(path(stateDirectory), MAX_FILE_BYTES)
+  return bytes === undefined ? undefined : parseClusterRecord(parseJson(bytes))
+}
+
+function parseClusterRecord(value: unknown): ClusterRecord | undefined {
+  const server = URL.parse(textAt(value, 'server') ?? '')
+  const method = textAt(value, 'evidence', 'method')
+  const source = textAt(value, 'evidence', 'source')
+  const configurationDigest = textAt(value, 'configurationDigest')
+  const verifiedAtMs = Date.parse(textAt(value, 'verifiedAt') ?? '')
+  const authorities = parseAuthorities(textAt(value, 'certificateAuthority') ?? '')
+  if (server?.protocol !== 'https:' || source === undefined || configurationDigest === undefined) return undefined
+  if (authorities === undefined || Number.isNaN(verifiedAtMs)) return undefined
+  if (method !== 'token' && method !== 'file' && method !== 'https') return undefined
+  const sentences = (name: string): string[] =>
+    listAt(value, 'evidence', name).filter((item) => typeof item === 'string')
+  const evidence = { method, source, verified: sentences('verified'), assumed: sentences('assumed') } as const
+  return { cluster: { server, authorities }, evidence, configurationDigest, verifiedAtMs }
+}
+
+function parseAuthorities(pem: string): Cluster['authorities'] | undefined {
+  try {
+    return parseCertificates(pem)
+  } catch (thrown) {
+    if (thrown instanceof CertificateError) return undefined
+    throw thrown
+  }
+}
+
+export async function writeClusterRecord(files: Files, stateDirectory: string, record: ClusterRecord): Promise<void> {
+  const content = {
+    server: record.cluster.server.href,
+    certificateAuthority: caBundle(record.cluster),
+    evidence: record.evidence,
+    configurationDigest: record.configurationDigest,
+    verifiedAt: new Date(record.verifiedAtMs).toISOString(),
+  }
+  await replaceFile(files, path(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)
+}
+
+export const forgetClusterRecord = (files: Files, stateDirectory: string): Promise<void> =>
+  removeDurably(files, path(stateDirectory))

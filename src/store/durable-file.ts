@@ -1,0 +1,46 @@
+/** Replaces files so that a crash or a power cut at any instant leaves the old content or the new, and nothing else. */
+import { dirname, join } from 'node:path'
+import type { Files } from '../lib/ports.ts'
+
+/** No certificate, key or kubeconfig comes near it. */
+export const MAX_FILE_BYTES = 1024 * 1024
+
+/** One name for each directory, so that what a crash left over is replaced by the next attempt: one agent writes at a time. */
+const temporaryName = (path: string): string => join(dirname(path), '.node-bootstrap-new')
+
+async function swapIn(files: Files, path: string, create: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryName(path)
+  await files.remove(temporary)
+  await create(temporary)
+  await files.rename(temporary, path)
+  await files.syncDirectory(dirname(path))
+}
+
+/** Creates or replaces `path` with exactly this content and mode, durably. The directory is made where it is missing. */
+export async function replaceFile(
+  files: Files,
+  path: string,
+  content: string,
+  mode: number,
+  directoryMode = 0o755,
+): Promise<void> {
+  await files.makeDirectory(dirname(path), directoryMode)
+  await swapIn(files, path, (temporary) => files.createSynced(temporary, Buffer.from(content), mode))
+}
+
+/** Points the link `path` to `target`, durably; whatever stood there is replaced in one step. */
+export async function replaceLink(files: Files, path: string, target: string): Promise<void> {
+  await swapIn(files, path, (temporary) => files.symlink(target, temporary))
+}
+
+export async function removeDurably(files: Files, path: string): Promise<void> {
+  if ((await files.stat(path)) === undefined) return
+  await files.remove(path)
+  await files.syncDirectory(dirname(path))
+}
+
+/** The file as text, or undefined where there is none. */
+export async function readText(files: Files, path: string): Promise<string | undefined> {
+  const bytes = await files.read(path, MAX_FILE_BYTES)
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8')
+}

@@ -1,0 +1,76 @@
+/**
+ * The key that has no certificate yet, together with the very request that was made with it, in one file: so a restart
+ * sends the same bytes under the same name. Beside it, what the cluster refused, so that it is not asked for again.
+ */
+import type { KeyObject } from 'node:crypto'
+import { join } from 'node:path'
+import { numberAt, parseJson, textAt } from '../lib/json.ts'
+import type { Files } from '../lib/ports.ts'
+import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
+import { MAX_FILE_BYTES, readText, removeDurably, replaceFile } from './durable-file.ts'
+
+export interface PendingRequest {
+  key: KeyObject
+  /** PEM, CERTIFICATE REQUEST. */
+  request: string
+  /** The CertificateSigningRequest's name. */
+  name: string
+}
+
+export interface Refusal {
+  kind: 'denied' | 'failed' | 'unusable'
+  /** Of the CertificateSigningRequest that was refused. */
+  name: string
+  reason: string
+  message: string
+  atMs: number
+  /** Of the join configuration at that time: a changed one is the operator's word to try again. */
+  configurationDigest: string
+}
+
+const pendingPath = (stateDirectory: string): string => join(stateDirectory, 'pending-request.pem')
+const refusalPath = (stateDirectory: string): string => join(stateDirectory, 'refusal.json')
+
+const NAME_LINE = /^# certificatesigningrequest: (\S{1,253})$/m
+const KEY_BLOCK = /-----BEGIN PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END PRIVATE KEY-----\n/
+const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE REQUEST-----\n/
+
+/** Undefined where there is none, and for one that cannot be used: a new key takes its place. */
+export async function readPendingRequest(files: Files, stateDirectory: string): Promise<PendingRequest | undefined> {
+  const text = (await readText(files, pendingPath(stateDirectory))) ?? ''
+  const name = NAME_LINE.exec(text)?.[1]
+  const request = REQUEST_BLOCK.exec(text)?.[0]
+  const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
+  return name === undefined || request === undefined || key === undefined ? undefined : { key, request, name }
+}
+
+export async function writePendingRequest(
+  files: Files,
+  stateDirectory: string,
+  pending: PendingRequest,
+): Promise<void> {
+  const content = `# certificatesigningrequest: ${pending.name}\n${privateKeyToPem(pending.key)}${pending.request}`
+  await replaceFile(files, pendingPath(stateDirectory), content, 0o600, 0o700)
+}
+
+/** Forgets the key, its request and a refusal of it; the refusal last, so that a crash between never asks again. */
+export async function removePendingRequest(files: Files, stateDirectory: string): Promise<void> {
+  await removeDurably(files, pendingPath(stateDirectory))
+  await removeDurably(files, refusalPath(stateDirectory))
+}
+
+export async function readRefusal(files: Files, stateDirectory: string): Promise<Refusal | undefined> {
+  const bytes = await files.read(refusalPath(stateDirectory), MAX_FILE_BYTES)
+  const value = bytes === undefined ? undefined : parseJson(bytes)
+  const kind = textAt(value, 'kind')
+  const [name, reason, message] = [textAt(value, 'name'), textAt(value, 'reason'), textAt(value, 'message')]
+  const [atMs, configurationDigest] = [numberAt(value, 'atMs'), textAt(value, 'configurationDigest')]
+  if (kind !== 'denied' && kind !== 'failed' && kind !== 'unusable') return undefined
+  if (name === undefined || reason === undefined || message === undefined) return undefined
+  if (atMs === undefined || configurationDigest === undefined) return undefined
+  return { kind, name, reason, message, atMs, configurationDigest }
+}
+
+export async function writeRefusal(files: Files, stateDirectory: string, refusal: Refusal): Promise<void> {
+  await replaceFile(files, refusalPath(stateDirectory), `${JSON.stringify(refusal, null, 2)}\n`, 0o600, 0o700)
+}
