@@ -11,8 +11,6 @@ export interface ClusterInfo {
   kubeconfig: string
   /** The detached JWS made with the token of this id, where there is one. */
   signature: string | undefined
-  /** The server's clock by its Date header. */
-  dateMs: number | undefined
 }
 
 /** What a refusal means for this one resource: each has a remedy of its own. */
@@ -30,16 +28,16 @@ export async function fetchClusterInfo(
   tokenId: string,
   signal: AbortSignal,
 ): Promise<ClusterInfo> {
-  const { value, dateMs } = await request(client, server, trust, signal)
+  const value = await request(client, server, trust, signal)
   if (textAt(value, 'kind') !== 'ConfigMap')
     throw new BootstrapError('not-kubernetes', `${server.host} answered with something that is no ConfigMap`)
   const kubeconfig = textAt(value, 'data', 'kubeconfig')
   if (kubeconfig === undefined)
     throw new BootstrapError('cluster-info-malformed', `cluster-info of ${server.host} has no kubeconfig`)
-  return { kubeconfig, signature: textAt(value, 'data', `jws-kubeconfig-${tokenId}`), dateMs }
+  return { kubeconfig, signature: textAt(value, 'data', `jws-kubeconfig-${tokenId}`) }
 }
 
-async function request(client: ApiClient, server: URL, trust: Trust, signal: AbortSignal) {
+async function request(client: ApiClient, server: URL, trust: Trust, signal: AbortSignal): Promise<unknown> {
   try {
     return await client.request(
       { server, trust, credential: { kind: 'anonymous' } },

@@ -14,6 +14,4 @@ export interface Evidence {
 export interface Discovered {
   cluster: Cluster
   evidence: Evidence
-  /** The server's clock minus this machine's, in ms; undefined where no answer carried a date. */
-  clockSkewMs: number | undefined
 }

@@ -7,7 +7,6 @@ import type { ApiClient } from '../kube/api-request.ts'
 import { KubeconfigError, parseKubeconfigCluster, type KubeconfigCluster } from '../kube/kubeconfig.ts'
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
-import type { Clock } from '../lib/ports.ts'
 import { certificateToPem, publicKeyPin, type Certificate } from '../pki/certificate.ts'
 import { parseCertificateAuthorityData, pinnedAuthorities, requireKnownAuthorities } from './authorities.ts'
 import { fetchClusterInfo, type ClusterInfo } from './cluster-info.ts'
@@ -27,16 +26,14 @@ export interface TokenDiscoveryInput {
 /** Throws one BootstrapError that names what each endpoint answered. */
 export function discoverByToken(
   client: ApiClient,
-  clock: Clock,
   input: TokenDiscoveryInput,
   signal: AbortSignal,
 ): Promise<Discovered> {
-  return firstThatVerifies(input.endpoints, (endpoint) => verifyEndpoint(client, clock, input, endpoint, signal))
+  return firstThatVerifies(input.endpoints, (endpoint) => verifyEndpoint(client, input, endpoint, signal))
 }
 
 async function verifyEndpoint(
   client: ApiClient,
-  clock: Clock,
   input: TokenDiscoveryInput,
   endpoint: URL,
   signal: AbortSignal,
@@ -44,7 +41,6 @@ async function verifyEndpoint(
   const { token, knownAuthorities } = input
   const trust = knownAuthorities === undefined ? 'unverified' : { roots: knownAuthorities.map(certificateToPem) }
   const clusterInfo = await fetchClusterInfo(client, endpoint, trust, token.id, signal)
-  const clockSkewMs = clusterInfo.dateMs === undefined ? undefined : clusterInfo.dateMs - clock.nowMs()
   await verifySignature(clusterInfo, token, endpoint)
 
   const entry = clusterEntry(clusterInfo, endpoint)
@@ -55,7 +51,6 @@ async function verifyEndpoint(
   return {
     cluster: { server: entry.server, authorities: presented },
     evidence: evidenceOf(input, endpoint, entry.server, anchors),
-    clockSkewMs,
   }
 }
 

@@ -1,7 +1,7 @@
 /** One request to an API server: where to, trusted by what, as whom; and its answer as JSON or as one BootstrapError. */
 import { BootstrapError } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
-import type { ClientIdentity, Http, HttpRequest, HttpStream, Trust } from '../lib/ports.ts'
+import type { ClientIdentity, Clock, Http, HttpRequest, HttpStream, Trust } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import { statusError } from './status-error.ts'
 
@@ -57,25 +57,31 @@ function toHttpRequest(api: ApiServer, request: ApiRequest, userAgent: string): 
   }
 }
 
-export interface ApiAnswer {
-  /** The JSON of a 2xx answer. */
-  value: unknown
-  /** The server's clock by its Date header, in ms since the epoch. */
-  dateMs: number | undefined
-}
-
-/** Speaks to API servers over one http port. Throws BootstrapErrors of transport and of status, once; retrying is the loop's. */
+/**
+ * Speaks to API servers over one http port; `request` gives the JSON of a 2xx answer.
+ * Throws BootstrapErrors of transport and of status, once; retrying is the loop's.
+ */
 export class ApiClient {
   readonly #http: Http
+  readonly #clock: Clock
   readonly #userAgent: string
+  #clockSkewMs: number | undefined
 
-  constructor(http: Http, userAgent: string) {
+  constructor(http: Http, clock: Clock, userAgent: string) {
     this.#http = http
+    this.#clock = clock
     this.#userAgent = userAgent
   }
 
-  async request(api: ApiServer, request: ApiRequest): Promise<ApiAnswer> {
+  /** The last server's clock, by its Date header, minus this machine's: of a second's precision, and no more to be trusted than the server was. */
+  get clockSkewMs(): number | undefined {
+    return this.#clockSkewMs
+  }
+
+  async request(api: ApiServer, request: ApiRequest): Promise<unknown> {
     const response = await this.#http.request(toHttpRequest(api, request, this.#userAgent))
+    const dateMs = Date.parse(response.headers['date'] ?? '')
+    if (!Number.isNaN(dateMs)) this.#clockSkewMs = dateMs - this.#clock.nowMs()
     if (response.status < 200 || response.status > 299) throw statusError(response, api.server)
     const value = parseJson(response.body)
     if (value === undefined)
@@ -83,8 +89,7 @@ export class ApiClient {
         'not-kubernetes',
         `${api.server.host} answered ${response.status} with something that is no JSON`,
       )
-    const dateMs = Date.parse(response.headers['date'] ?? '')
-    return { value, dateMs: Number.isNaN(dateMs) ? undefined : dateMs }
+    return value
   }
 
   /** A watch: the server is asked to end it after `timeoutSeconds`, and is cut off when it stays silent well beyond that. */

@@ -6,9 +6,12 @@ export const CLIENT_SIGNER = 'kubernetes.io/kube-apiserver-client-kubelet'
 export const NODES_GROUP = 'system:nodes'
 export const nodeUser = (nodeName: string): string => `system:node:${nodeName}`
 
-/** Exactly these, or the approver leaves the request pending: an RSA key adds `key encipherment`. */
-export const clientUsages = (isRsa: boolean): readonly string[] =>
-  isRsa ? ['key encipherment', 'digital signature', 'client auth'] : ['digital signature', 'client auth']
+/**
+ * Exactly these, or the approver leaves the request pending for ever. `key encipherment` goes with an RSA key; servers
+ * before 1.27 want it with any (kubernetes/kubernetes#109077; 1.20 was seen to leave a request without it alone).
+ */
+export const clientUsages = (withKeyEncipherment: boolean): readonly string[] =>
+  withKeyEncipherment ? ['key encipherment', 'digital signature', 'client auth'] : ['digital signature', 'client auth']
 
 export interface DesiredRequest {
   name: string

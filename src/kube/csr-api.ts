@@ -37,7 +37,7 @@ export async function submitRequest(
   signal: AbortSignal,
 ): Promise<ObservedRequest> {
   try {
-    const { value } = await client.request(api, {
+    const value = await client.request(api, {
       method: 'POST',
       path: COLLECTION,
       body: requestObject(desired),
@@ -56,7 +56,7 @@ async function findRequest(
   desired: DesiredRequest,
   signal: AbortSignal,
 ): Promise<ObservedRequest> {
-  const { value } = await client.request(api, { method: 'GET', path: `${COLLECTION}/${desired.name}`, signal })
+  const value = await client.request(api, { method: 'GET', path: `${COLLECTION}/${desired.name}`, signal })
   if (!isSameRequest(value, desired))
     throw new BootstrapError('csr-foreign', `there is another CertificateSigningRequest with the name ${desired.name}`)
   return observed(value, api)

@@ -6,7 +6,7 @@ const MAX_LINE_BYTES = 1024 * 1024
 const NEWLINE = 0x0a
 
 /** Throws `response-malformed` for a line that is too long or no JSON; a last line without a newline is dropped as cut off. */
-export async function* jsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+export async function* jsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator {
   let parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of chunks) {

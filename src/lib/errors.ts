@@ -266,6 +266,11 @@ const table = {
     retryable: false,
     hint: "the signer issued something else than was asked for: look at the signer's configuration",
   },
+  'certificate-lapsed': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'a new request is made; a longer certificate.duration leaves more time to fetch it',
+  },
   'clock-skewed': {
     exit: EXIT.temporary,
     retryable: true,

@@ -15,6 +15,9 @@ export interface PendingRequest {
   request: string
   /** The CertificateSigningRequest's name. */
   name: string
+  usages: readonly string[]
+  /** The lifetime that is asked for with it; undefined leaves it to the signer. */
+  expirationSeconds: number | undefined
 }
 
 export interface Refusal {
@@ -31,17 +34,25 @@ export interface Refusal {
 const pendingPath = (stateDirectory: string): string => join(stateDirectory, 'pending-request.pem')
 const refusalPath = (stateDirectory: string): string => join(stateDirectory, 'refusal.json')
 
-const NAME_LINE = /^# certificatesigningrequest: (\S{1,253})$/m
+const HEADER =
+  /^# certificatesigningrequest: (\S{1,253}), usages: ([a-z ]{1,40}(?:\+[a-z ]{1,40}){0,9}), expirationSeconds: (\d{1,12}|none)$/m
 const KEY_BLOCK = /-----BEGIN PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END PRIVATE KEY-----\n/
 const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE REQUEST-----\n/
 
 /** Undefined where there is none, and for one that cannot be used: a new key takes its place. */
 export async function readPendingRequest(files: Files, stateDirectory: string): Promise<PendingRequest | undefined> {
   const text = (await readText(files, pendingPath(stateDirectory))) ?? ''
-  const name = NAME_LINE.exec(text)?.[1]
+  const [, name, usages, expiration] = HEADER.exec(text) ?? []
   const request = REQUEST_BLOCK.exec(text)?.[0]
   const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
-  return name === undefined || request === undefined || key === undefined ? undefined : { key, request, name }
+  if (name === undefined || usages === undefined || request === undefined || key === undefined) return undefined
+  return {
+    key,
+    request,
+    name,
+    usages: usages.split('+'),
+    expirationSeconds: expiration === 'none' ? undefined : Number(expiration),
+  }
 }
 
 export async function writePendingRequest(
@@ -49,7 +60,9 @@ export async function writePendingRequest(
   stateDirectory: string,
   pending: PendingRequest,
 ): Promise<void> {
-  const content = `# certificatesigningrequest: ${pending.name}\n${privateKeyToPem(pending.key)}${pending.request}`
+  const { name, usages, expirationSeconds } = pending
+  const header = `# certificatesigningrequest: ${name}, usages: ${usages.join('+')}, expirationSeconds: ${expirationSeconds ?? 'none'}\n`
+  const content = header + privateKeyToPem(pending.key) + pending.request
   await replaceFile(files, pendingPath(stateDirectory), content, 0o600, 0o700)
 }
 

@@ -1,0 +1,37 @@
+/** Tells when one of some files changes, appears or disappears, by watching their directories with chokidar. */
+import { dirname } from 'node:path'
+import type { FSWatcher } from 'chokidar'
+
+export interface FileWatch {
+  close: () => Promise<void>
+}
+
+/** An editor's save is several events; this gathers them. */
+const SETTLE_MS = 100
+
+/**
+ * `onChange` is called after changes have settled, and once when the watch is established, because chokidar may miss a
+ * write in that moment. Directories that do not exist are not watched.
+ */
+export async function watchFiles(paths: readonly string[], onChange: () => void): Promise<FileWatch> {
+  const { watch } = await import('chokidar')
+  const wanted = new Set(paths)
+  let timer: NodeJS.Timeout | undefined
+  const settle = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(onChange, SETTLE_MS)
+  }
+  const watcher: FSWatcher = watch([...new Set(paths.map(dirname))], { depth: 0, ignoreInitial: true })
+  watcher.on('all', (_event, path) => {
+    if (wanted.has(path)) settle()
+  })
+  // A watch that cannot be had (no inotify instances left) leaves SIGHUP as the way to reload.
+  watcher.on('error', () => undefined)
+  watcher.once('ready', settle)
+  return {
+    close: async () => {
+      clearTimeout(timer)
+      await watcher.close()
+    },
+  }
+}

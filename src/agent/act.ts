@@ -1,0 +1,34 @@
+/** Performs the one action that was decided, once. It throws one BootstrapError; whether to try again is the loop's. */
+import { discover } from './actions/discover.ts'
+import { install } from './actions/install.ts'
+import { makeKey } from './actions/make-key.ts'
+import { publish } from './actions/publish.ts'
+import { awaitOutcome, recordRefusal, submit } from './actions/request.ts'
+import type { ActionContext } from './context.ts'
+import type { Action } from './decide.ts'
+
+export async function act(action: Exclude<Action, { kind: 'rest' }>, context: ActionContext): Promise<void> {
+  switch (action.kind) {
+    case 'discover':
+      await discover(context)
+      break
+    case 'publish':
+      await publish(context)
+      break
+    case 'make-key':
+      await makeKey(context, action.as, action.why)
+      break
+    case 'submit':
+      await submit(context, action.as)
+      break
+    case 'await-outcome':
+      await awaitOutcome(context, action.as)
+      break
+    case 'record-refusal':
+      await recordRefusal(context)
+      break
+    case 'install':
+      await install(context)
+      break
+  }
+}

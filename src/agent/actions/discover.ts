@@ -1,0 +1,55 @@
+/** Finds and verifies the cluster, and keeps what was found with an account of what the trust rests on. */
+import { discoverByToken } from '../../discovery/token-discovery.ts'
+import type { Discovered } from '../../discovery/discovered.ts'
+import { caCertHashes } from '../../kube/cluster.ts'
+import { BootstrapError } from '../../lib/errors.ts'
+import { writeClusterRecord } from '../../store/cluster-record.ts'
+import type { ActionContext } from '../context.ts'
+import { readAuthorities, readToken } from '../credentials.ts'
+import { discoveryDigest } from '../digests.ts'
+
+/** Beyond this the two clocks are said to differ: signers back-date by five minutes. */
+const CLOCK_SKEW_MS = 5 * 60 * 1000
+
+export async function discover(context: ActionContext): Promise<void> {
+  const { ports, configuration } = context
+  const { cluster, evidence } = await findCluster(context)
+  ports.log.info('the cluster is verified', {
+    server: cluster.server.href,
+    ca: caCertHashes(cluster.authorities).join(', '),
+    by: evidence.verified.join('; '),
+  })
+  for (const assumption of evidence.assumed) ports.log.warn(`taken on faith: ${assumption}`)
+  warnOfSkew(context)
+  await writeClusterRecord(ports.files, configuration.files.state, {
+    cluster,
+    evidence,
+    configurationDigest: discoveryDigest(configuration),
+    verifiedAtMs: ports.clock.nowMs(),
+  })
+}
+
+async function findCluster({ ports, configuration, signal }: ActionContext): Promise<Discovered> {
+  const { discovery } = configuration
+  const { files, client, credentialsDirectory } = ports
+  switch (discovery.kind) {
+    case 'token': {
+      const token = await readToken(files, discovery.token, credentialsDirectory)
+      const knownAuthorities =
+        discovery.caFile === undefined ? undefined : await readAuthorities(files, discovery.caFile)
+      return await discoverByToken(client, { ...discovery, token, knownAuthorities }, signal)
+    }
+    case 'file':
+    case 'https':
+      throw new BootstrapError('discovery-not-supported', `discovery.${discovery.kind} is not built yet`)
+  }
+}
+
+function warnOfSkew({ ports }: ActionContext): void {
+  const skewMs = ports.client.clockSkewMs
+  if (skewMs === undefined || Math.abs(skewMs) < CLOCK_SKEW_MS) return
+  const minutes = Math.round(Math.abs(skewMs) / 60_000)
+  ports.log.warn(`this machine's clock is ${minutes} min ${skewMs > 0 ? 'behind' : 'ahead of'} the API server's`, {
+    hint: 'set the clock (timedatectl): certificates are judged by it',
+  })
+}

@@ -1,0 +1,73 @@
+/** Checks the issued certificate and makes it, with its key, the current pair. Nothing is replaced before every check has passed. */
+import { NODES_GROUP } from '../../kube/certificate-signing-request.ts'
+import { asBootstrapError, BootstrapError } from '../../lib/errors.ts'
+import { certificateToPem, type Certificate } from '../../pki/certificate.ts'
+import { subjectPublicKeyInfo } from '../../pki/private-key.ts'
+import { installPair } from '../../store/client-identity.ts'
+import { removePendingRequest } from '../../store/pending-request.ts'
+import { pendingRequest, verifiedCluster, type ActionContext } from '../context.ts'
+import { nodeSubject } from '../desired.ts'
+import { checkIssuedCertificate } from '../issued-certificate.ts'
+import { keepRefusal } from './request.ts'
+
+/** Beyond this, a certificate that is out of its time means that a clock is wrong rather than that it is stale. */
+const CLOCK_SKEW_MS = 60 * 1000
+
+export async function install(context: ActionContext): Promise<void> {
+  const { ports, configuration, memory } = context
+  const pending = pendingRequest(context)
+  const chain = await checkedChain(context)
+  if (chain === undefined) return
+  const [leaf] = chain
+  const nowMs = ports.clock.nowMs()
+  if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) throw await outOfItsTime(context, leaf, nowMs)
+  const path = await installPair(
+    ports.files,
+    configuration.files.certificates,
+    chain.map(certificateToPem).join(''),
+    pending.key,
+    nowMs,
+  )
+  await removePendingRequest(ports.files, configuration.files.state)
+  memory.request = undefined
+  ports.log.info('the certificate is installed', { path, notAfter: new Date(leaf.notAfterMs).toISOString() })
+}
+
+/** Undefined where the certificate is not what was asked for: that is kept as a refusal, and its request is not asked again. */
+async function checkedChain(context: ActionContext): Promise<[Certificate, ...Certificate[]] | undefined> {
+  const outcome = context.seen.request?.outcome
+  if (outcome?.kind !== 'issued') throw new BootstrapError('internal', 'there is no certificate to install')
+  const subject = nodeSubject(context.configuration)
+  try {
+    return checkIssuedCertificate(outcome.certificate, {
+      spki: subjectPublicKeyInfo(pendingRequest(context).key),
+      commonName: subject.commonName,
+      organization: NODES_GROUP,
+      cluster: verifiedCluster(context).cluster,
+    })
+  } catch (thrown) {
+    const error = asBootstrapError(thrown)
+    if (error.code === 'internal') throw error
+    await keepRefusal(context, 'unusable', error.code, error.message)
+    return undefined
+  }
+}
+
+/** Either clock may be wrong, or the certificate lay there until it lapsed: only then is its key given up. */
+async function outOfItsTime(
+  { ports, configuration, memory }: ActionContext,
+  leaf: Certificate,
+  nowMs: number,
+): Promise<BootstrapError> {
+  const skewMs = ports.client.clockSkewMs ?? 0
+  const validity = `${new Date(leaf.notBeforeMs).toISOString()} to ${new Date(leaf.notAfterMs).toISOString()}`
+  const clocks = `here it is ${new Date(nowMs).toISOString()}, there ${new Date(nowMs + skewMs).toISOString()}`
+  if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_SKEW_MS)
+    return new BootstrapError('clock-skewed', `the issued certificate is valid from ${validity}; ${clocks}`)
+  await removePendingRequest(ports.files, configuration.files.state)
+  memory.request = undefined
+  return new BootstrapError(
+    'certificate-lapsed',
+    `the issued certificate had lapsed before it was fetched: valid from ${validity}`,
+  )
+}

@@ -1,0 +1,43 @@
+/** Makes a key pair and the request for it, and keeps both in one file before anybody hears of them. */
+import { clientUsages } from '../../kube/certificate-signing-request.ts'
+import { wantsKeyEncipherment } from '../../kube/server-version.ts'
+import {
+  certificateSigningRequestName,
+  createCertificateSigningRequest,
+} from '../../pki/certificate-signing-request.ts'
+import { generatePrivateKey, keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
+import { removePendingRequest, writePendingRequest } from '../../store/pending-request.ts'
+import { apiServer, type ActionContext } from '../context.ts'
+import type { Requester } from '../decide.ts'
+import { expirationSeconds, nodeSubject } from '../desired.ts'
+
+export async function makeKey(context: ActionContext, requester: Requester, why: string): Promise<void> {
+  const { ports, configuration, memory, signal } = context
+  const { keyAlgorithm, durationMs } = configuration.certificate
+  const isRsa = keyAlgorithm.startsWith('RSA')
+  const usages = clientUsages(
+    isRsa || (await wantsKeyEncipherment(ports.client, await apiServer(context, requester), signal)),
+  )
+  const key = await generatePrivateKey(keyAlgorithm)
+  const spki = subjectPublicKeyInfo(key)
+  const subject = nodeSubject(configuration)
+  const name = certificateSigningRequestName({ spki, subject, usages })
+  const request = createCertificateSigningRequest(key, subject)
+
+  await removePendingRequest(ports.files, configuration.files.state)
+  await writePendingRequest(ports.files, configuration.files.state, {
+    key,
+    request,
+    name,
+    usages,
+    expirationSeconds: expirationSeconds(durationMs),
+  })
+  memory.request = undefined
+  memory.retryRefused = false
+  ports.log.info('a new key is made', {
+    algorithm: keyAlgorithm,
+    fingerprint: keyFingerprint(spki),
+    request: name,
+    why,
+  })
+}

@@ -1,0 +1,27 @@
+/** Writes the cluster's CA and the kubelet's kubeconfig; the kubeconfig last, because the kubelet waits for it. */
+import { caBundle } from '../../kube/cluster.ts'
+import { isOwnKubeconfig } from '../../kube/kubeconfig.ts'
+import { readText, replaceFile } from '../../store/durable-file.ts'
+import { verifiedCluster, type ActionContext } from '../context.ts'
+import { kubeconfigText } from '../desired.ts'
+
+export async function publish(context: ActionContext): Promise<void> {
+  const { files, log } = context.ports
+  const { ca, kubeconfig } = context.configuration.files
+  const { cluster } = verifiedCluster(context)
+  await keepForeign(context, ca, (text) => text === caBundle(cluster))
+  await replaceFile(files, ca, caBundle(cluster), 0o644)
+  await keepForeign(context, kubeconfig, isOwnKubeconfig)
+  await replaceFile(files, kubeconfig, kubeconfigText(context.configuration, cluster), 0o600)
+  log.info('the kubeconfig is written', { kubeconfig, ca, server: cluster.server.href })
+}
+
+/** What somebody else wrote there is set aside once, never lost. */
+async function keepForeign(context: ActionContext, path: string, isOurs: (text: string) => boolean): Promise<void> {
+  const { files, log } = context.ports
+  const text = await readText(files, path)
+  const aside = `${path}.before-node-bootstrap`
+  if (text === undefined || isOurs(text) || (await files.stat(aside)) !== undefined) return
+  await replaceFile(files, aside, text, 0o600)
+  log.warn('a file that another program wrote is replaced', { path, copy: aside })
+}

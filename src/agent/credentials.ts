@@ -1,0 +1,42 @@
+/** Reads the secrets and bundles that join.yaml names by path, at the moment they are needed. */
+import { join } from 'node:path'
+import type { TokenSource } from '../config/configuration.ts'
+import { parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import type { Files } from '../lib/ports.ts'
+import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
+import { readText } from '../store/durable-file.ts'
+
+/** `credentialsDirectory` is systemd's $CREDENTIALS_DIRECTORY, where the unit loads any. */
+export async function readToken(
+  files: Files,
+  source: TokenSource,
+  credentialsDirectory: string | undefined,
+): Promise<BootstrapToken> {
+  if (source.kind === 'inline') return source.token
+  if (source.kind === 'credential' && credentialsDirectory === undefined)
+    throw new BootstrapError('credential-unreadable', `the credential ${source.name} is not there`, {
+      hint: `give it to the unit: LoadCredential=${source.name}:PATH`,
+    })
+  const path = source.kind === 'file' ? source.path : join(credentialsDirectory ?? '', source.name)
+  const text = await readCredential(files, path)
+  const token = parseBootstrapToken(text.trim())
+  if (token === undefined) throw new BootstrapError('token-malformed', `${path} holds no bootstrap token`)
+  return token
+}
+
+async function readCredential(files: Files, path: string): Promise<string> {
+  const text = await readText(files, path)
+  if (text === undefined) throw new BootstrapError('credential-unreadable', `${path} is not there`)
+  return text
+}
+
+export async function readAuthorities(files: Files, path: string): Promise<readonly Certificate[]> {
+  const text = await readCredential(files, path)
+  try {
+    return parseCertificates(text)
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause
+    throw new BootstrapError('ca-file-malformed', `${path} cannot be used: ${cause.message}`, { cause })
+  }
+}

@@ -1,0 +1,68 @@
+/** From what was seen and the time to the one next action: pure and total. What an action does is act's. */
+import type { Refusal } from '../store/pending-request.ts'
+import type { Observed, SeenIdentity } from './observed.ts'
+
+/** Whose credential a request is made with: the bootstrap token's before there is a certificate, then the node's own. */
+export type Requester = 'bootstrap' | 'node'
+
+export type Action =
+  | { kind: 'discover' }
+  | { kind: 'publish' }
+  | { kind: 'make-key'; as: Requester; why: string }
+  | { kind: 'submit'; as: Requester }
+  | { kind: 'await-outcome'; as: Requester }
+  | { kind: 'record-refusal' }
+  | { kind: 'install' }
+  /** Nothing to do before `untilMs`, except to look again. */
+  | { kind: 'rest'; untilMs: number; because: 'fresh' | 'refused' | 'not-yet-valid' }
+
+/** With a valid certificate, a refused renewal is tried again with a new key after this. */
+export const REFUSED_RENEWAL_PAUSE_MS = 60 * 60 * 1000
+
+export type Standing = 'none' | 'fresh' | 'due' | 'expired' | 'not-yet-valid'
+
+/** Where an identity stands in its life at `nowMs`. */
+export function standingOf(identity: SeenIdentity, nowMs: number): Standing {
+  if (identity.kind !== 'ours') return 'none'
+  const { notBeforeMs, notAfterMs } = identity.pair.certificate
+  if (nowMs < notBeforeMs) return 'not-yet-valid'
+  if (nowMs >= notAfterMs) return 'expired'
+  return nowMs < identity.rotateAtMs ? 'fresh' : 'due'
+}
+
+export function decide(seen: Observed, nowMs: number): Action {
+  if (seen.trust.kind !== 'verified') return { kind: 'discover' }
+  const standing = standingOf(seen.identity, nowMs)
+  if ((standing === 'fresh' || standing === 'due') && !seen.published) return { kind: 'publish' }
+  if (standing === 'fresh' && seen.identity.kind === 'ours')
+    return { kind: 'rest', untilMs: seen.identity.rotateAtMs, because: 'fresh' }
+  // A certificate from the future is a clock that is wrong: another request would not mend it.
+  if (standing === 'not-yet-valid') return { kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }
+  return nextStepToACertificate(seen, standing === 'due' ? 'node' : 'bootstrap', nowMs)
+}
+
+function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): Action {
+  if (seen.refusal !== undefined) return afterRefusal(seen.refusal, as, nowMs)
+  if (seen.pending === undefined) return { kind: 'make-key', as, why: 'there is no request under way' }
+  switch (seen.request?.outcome.kind) {
+    case undefined:
+      return { kind: 'submit', as }
+    case 'pending':
+    case 'approved':
+      return { kind: 'await-outcome', as }
+    case 'issued':
+      return { kind: 'install' }
+    case 'denied':
+    case 'failed':
+      return { kind: 'record-refusal' }
+  }
+}
+
+/** Without a valid certificate a refusal stands until a person acts; with one, the node asks again, rarely. */
+function afterRefusal(refusal: Refusal, as: Requester, nowMs: number): Action {
+  if (as === 'bootstrap') return { kind: 'rest', untilMs: Infinity, because: 'refused' }
+  const againAtMs = refusal.atMs + REFUSED_RENEWAL_PAUSE_MS
+  return nowMs >= againAtMs
+    ? { kind: 'make-key', as, why: 'the refusal of the last renewal is an hour old' }
+    : { kind: 'rest', untilMs: againAtMs, because: 'refused' }
+}

@@ -1,0 +1,58 @@
+/** Checks what the signer returned before it is installed: whatever fails here never replaces anything. */
+import type { Cluster } from '../kube/cluster.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import { CertificateError, chainsTo, parseCertificates, type Certificate } from '../pki/certificate.ts'
+import { OID } from '../pki/oids.ts'
+
+export interface ExpectedCertificate {
+  /** DER of the SubjectPublicKeyInfo that was sent. */
+  spki: Uint8Array
+  commonName: string
+  organization: string
+  cluster: Cluster
+}
+
+/** A longer chain is no cluster's. */
+const MAX_CERTIFICATES = 10
+
+/**
+ * What about `certificate` is not as expected, in words that follow "the certificate"; undefined where all is well.
+ * The validity period is not looked at.
+ */
+export function mismatch(
+  certificate: Certificate,
+  intermediates: readonly Certificate[],
+  expected: ExpectedCertificate,
+): string | undefined {
+  const isOnly = (values: readonly string[], wanted: string): boolean => values.length === 1 && values[0] === wanted
+  if (!Buffer.from(certificate.spki).equals(expected.spki)) return 'is for another key'
+  if (!isOnly(certificate.commonNames, expected.commonName))
+    return `is for ${certificate.subjectText}, not for ${expected.commonName}`
+  if (!isOnly(certificate.organizations, expected.organization))
+    return `is not in the organization ${expected.organization} alone`
+  if (!certificate.extendedKeyUsages.includes(OID.clientAuth)) return 'may not be used for client authentication'
+  if (!chainsTo(certificate, intermediates, expected.cluster.authorities)) return "is not signed by the cluster's CA"
+  return undefined
+}
+
+/** The chain, leaf first, of a certificate that is exactly what was asked for; `certificate-*` otherwise. */
+export function checkIssuedCertificate(pem: string, expected: ExpectedCertificate): [Certificate, ...Certificate[]] {
+  const chain = parseChain(pem)
+  const [leaf, ...intermediates] = chain
+  const problem = mismatch(leaf, intermediates, expected)
+  if (problem !== undefined) throw new BootstrapError('certificate-wrong', `the certificate that was issued ${problem}`)
+  return chain
+}
+
+function parseChain(pem: string): [Certificate, ...Certificate[]] {
+  try {
+    const chain = parseCertificates(pem)
+    if (chain.length <= MAX_CERTIFICATES) return chain
+    throw new BootstrapError('certificate-malformed', `the signer returned ${chain.length} certificates`)
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause
+    throw new BootstrapError('certificate-malformed', `what the signer returned cannot be used: ${cause.message}`, {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The reconcile loop: observe, decide, act, again; and the only place that retries. It ends when it is told to stop, or,
+ * with `once`, when the node has joined or cannot.
+ */
+import type { JoinConfiguration } from '../config/configuration.ts'
+import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
+import type { Random } from '../lib/ports.ts'
+import { act } from './act.ts'
+import { isTransient, retryDelayMs } from './backoff.ts'
+import type { AgentPorts } from './context.ts'
+import { decide, type Action } from './decide.ts'
+import { observe } from './observe.ts'
+import type { Memory, Observed } from './observed.ts'
+import { refusalError } from './refusal.ts'
+import { statusOf, type StatusBody, type StatusInput } from './status.ts'
+
+export interface LoopPorts extends AgentPorts {
+  random: Random
+  /** Hears where the node stands; it must not throw. */
+  report: (status: StatusBody) => Promise<void>
+}
+
+/** Timers follow the wall clock: a suspended or stepped machine is noticed within this. */
+const LONGEST_SLEEP_MS = 60_000
+/** A failure of a kind that was not seen for this long begins a new series. */
+const STREAK_MEMORY_MS = 5 * 60_000
+
+const NOTHING_SEEN: Observed = {
+  trust: { kind: 'unknown' },
+  identity: { kind: 'absent' },
+  published: false,
+  pending: undefined,
+  request: undefined,
+  refusal: undefined,
+}
+
+export class Loop {
+  readonly #ports: LoopPorts
+  readonly #once: boolean
+  readonly #memory: Memory = { request: undefined, retryRefused: false }
+  readonly #streaks = new Map<string, { count: number; atMs: number }>()
+  #configuration: JoinConfiguration
+  #wake = new AbortController()
+  #attemptBeganMs: number
+  #failure: StatusInput['failure']
+  #resting: string | undefined
+  #seen: Observed = NOTHING_SEEN
+
+  constructor(ports: LoopPorts, configuration: JoinConfiguration, once: boolean) {
+    this.#ports = ports
+    this.#configuration = configuration
+    this.#once = once
+    this.#attemptBeganMs = ports.clock.monotonicMs()
+  }
+
+  /** From now on `configuration` counts: whatever is under way is broken off and looked at anew. */
+  reconfigure(configuration: JoinConfiguration): void {
+    this.#configuration = configuration
+    this.#beginAnew()
+  }
+
+  /** The operator asks: wait no longer, and ask again for what was refused. */
+  retryNow(): void {
+    this.#memory.retryRefused = true
+    this.#beginAnew()
+  }
+
+  #beginAnew(): void {
+    this.#streaks.clear()
+    this.#resting = undefined
+    this.#attemptBeganMs = this.#ports.clock.monotonicMs()
+    this.#wake.abort()
+  }
+
+  /** Resolves when stopped or, with `once`, joined; rejects only with `once`, with what stands in the way. */
+  async run(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      if (this.#wake.signal.aborted) this.#wake = new AbortController()
+      const signal = AbortSignal.any([stop, this.#wake.signal])
+      try {
+        if ((await this.#turn(signal)) === 'done') return
+      } catch (thrown) {
+        if (!signal.aborted) await this.#fail(asBootstrapError(thrown), signal)
+      }
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<'done' | 'again'> {
+    const { files, clock } = this.#ports
+    const configuration = this.#configuration
+    const seen = await observe(files, configuration, this.#memory)
+    const action = decide(seen, clock.nowMs())
+    if (action.kind === 'rest') return await this.#rest(action, seen, signal)
+    await this.#report(seen, action)
+    await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, signal })
+    this.#attemptBeganMs = clock.monotonicMs()
+    this.#failure = undefined
+    return 'again'
+  }
+
+  async #rest(action: Action & { kind: 'rest' }, seen: Observed, signal: AbortSignal): Promise<'done' | 'again'> {
+    const { clock, client } = this.#ports
+    this.#failure = undefined
+    if (action.because !== 'refused') this.#streaks.clear()
+    if (this.#once && action.because !== 'fresh') throw refusedOrSkewed(seen)
+    if (this.#resting !== action.because) this.#announce(action, seen)
+    this.#resting = action.because
+    await this.#report(seen, action)
+    if (this.#once) return 'done'
+    client.close()
+    await clock.sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
+    return 'again'
+  }
+
+  #announce(action: Action & { kind: 'rest' }, seen: Observed): void {
+    const { log } = this.#ports
+    if (action.because === 'fresh') {
+      log.info('joined', { node: this.#configuration.node.name, renewAt: new Date(action.untilMs).toISOString() })
+    } else {
+      const error = refusedOrSkewed(seen)
+      log.error(error.message, { code: error.code, hint: error.hint })
+    }
+  }
+
+  async #fail(error: BootstrapError, signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#ports
+    const failure = {
+      error,
+      count: this.#countFailure(error.code),
+      elapsedMs: clock.monotonicMs() - this.#attemptBeganMs,
+      attemptMs: this.#configuration.discovery.timeoutMs,
+    }
+    const transient = isTransient(failure)
+    const isOver = this.#once && (!transient || failure.elapsedMs >= failure.attemptMs)
+    const delayMs = isOver ? undefined : retryDelayMs(failure, random.fraction())
+    log[transient ? 'warn' : 'error'](error.message, {
+      code: error.code,
+      hint: error.hint,
+      ...(delayMs === undefined ? {} : { retryInSeconds: Math.round(delayMs / 100) / 10 }),
+    })
+    if (error.code === 'internal') log.debug('where it came from', { stack: stackOf(error) })
+    this.#failure = { error, transient, nextAttemptMs: delayMs === undefined ? undefined : clock.nowMs() + delayMs }
+    await this.#reportFailure()
+    if (delayMs === undefined) throw error
+    await clock.sleep(delayMs, signal)
+  }
+
+  #countFailure(code: string): number {
+    const nowMs = this.#ports.clock.monotonicMs()
+    const last = this.#streaks.get(code)
+    const count = last === undefined || nowMs - last.atMs > STREAK_MEMORY_MS ? 1 : last.count + 1
+    this.#streaks.set(code, { count, atMs: nowMs })
+    return count
+  }
+
+  async #report(seen: Observed, action: Action): Promise<void> {
+    const { clock, report } = this.#ports
+    this.#seen = seen
+    const nowMs = clock.nowMs()
+    await report(statusOf({ configuration: this.#configuration, seen, action, failure: this.#failure, nowMs }))
+  }
+
+  /** Looking may itself be what failed: then what was seen last is told. */
+  async #reportFailure(): Promise<void> {
+    const seen = await observe(this.#ports.files, this.#configuration, this.#memory).catch(() => this.#seen)
+    await this.#report(seen, decide(seen, this.#ports.clock.nowMs()))
+  }
+}
+
+function refusedOrSkewed(seen: Observed): BootstrapError {
+  if (seen.refusal !== undefined) return refusalError(seen.refusal)
+  return new BootstrapError('clock-skewed', "the current certificate lies in this machine's future")
+}
+
+/** Of the innermost cause: that is where the defect is. Stacks hold no values. */
+const stackOf = (error: BootstrapError): string =>
+  error.cause instanceof Error ? (error.cause.stack ?? '').split('\n').slice(1, 6).join(' | ') : ''

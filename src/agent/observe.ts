@@ -1,0 +1,88 @@
+/** Looks at the disk and says what is there, judged against today's configuration. It changes nothing. */
+import type { JoinConfiguration } from '../config/configuration.ts'
+import { caBundle, type Cluster } from '../kube/cluster.ts'
+import { NODES_GROUP } from '../kube/certificate-signing-request.ts'
+import type { Files } from '../lib/ports.ts'
+import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
+import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
+import { readCurrentPair } from '../store/client-identity.ts'
+import { readClusterRecord } from '../store/cluster-record.ts'
+import { readText } from '../store/durable-file.ts'
+import { readPendingRequest, readRefusal, type PendingRequest, type Refusal } from '../store/pending-request.ts'
+import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
+import { configurationDigest, discoveryDigest } from './digests.ts'
+import { mismatch } from './issued-certificate.ts'
+import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
+import { rotationDeadline } from './rotation.ts'
+
+export async function observe(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<Observed> {
+  const { state, certificates } = configuration.files
+  const trust = await seeTrust(files, configuration)
+  const cluster = trust.kind === 'verified' ? trust.record.cluster : undefined
+  const recorded = await readRefusal(files, state)
+  const refusal = stands(recorded, configuration, memory) ? recorded : undefined
+  const underWay = ours(await readPendingRequest(files, state), configuration)
+  // The key of a refused request is spent: where the refusal no longer stands, another one is made.
+  const pending = refusal === undefined && recorded?.name === underWay?.name ? undefined : underWay
+  return {
+    trust,
+    identity: await seeIdentity(files, certificates, configuration, cluster),
+    published: cluster !== undefined && (await isPublished(files, configuration, cluster)),
+    pending,
+    request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
+    refusal,
+  }
+}
+
+async function seeTrust(files: Files, configuration: JoinConfiguration): Promise<SeenTrust> {
+  const record = await readClusterRecord(files, configuration.files.state)
+  if (record === undefined) return { kind: 'unknown' }
+  return { kind: record.configurationDigest === discoveryDigest(configuration) ? 'verified' : 'outdated', record }
+}
+
+async function seeIdentity(
+  files: Files,
+  directory: string,
+  configuration: JoinConfiguration,
+  cluster: Cluster | undefined,
+): Promise<SeenIdentity> {
+  const stored = await readCurrentPair(files, directory)
+  if (stored.kind === 'absent') return { kind: 'absent' }
+  if (stored.kind === 'broken') return { kind: 'unusable', problem: stored.problem }
+  if (cluster === undefined) return { kind: 'unusable', problem: 'belongs to a cluster that is not verified yet' }
+  const { pair } = stored
+  const { commonName } = nodeSubject(configuration)
+  const problem = mismatch(pair.certificate, pair.intermediates, {
+    spki: pair.certificate.spki,
+    commonName,
+    organization: NODES_GROUP,
+    cluster,
+  })
+  if (problem !== undefined) return { kind: 'unusable', problem }
+  return { kind: 'ours', pair, rotateAtMs: rotationDeadline(pair, configuration.certificate.rotation.window) }
+}
+
+async function isPublished(files: Files, configuration: JoinConfiguration, cluster: Cluster): Promise<boolean> {
+  const { ca, kubeconfig } = configuration.files
+  return (
+    (await readText(files, ca)) === caBundle(cluster) &&
+    (await readText(files, kubeconfig)) === kubeconfigText(configuration, cluster)
+  )
+}
+
+/** A request under way counts only while it asks for what today's configuration wants. */
+function ours(pending: PendingRequest | undefined, configuration: JoinConfiguration): PendingRequest | undefined {
+  if (pending === undefined) return undefined
+  const { keyAlgorithm, durationMs } = configuration.certificate
+  const spki = subjectPublicKeyInfo(pending.key)
+  const name = certificateSigningRequestName({ spki, subject: nodeSubject(configuration), usages: pending.usages })
+  const isWanted =
+    name === pending.name &&
+    keyAlgorithmOf(pending.key) === keyAlgorithm &&
+    pending.expirationSeconds === expirationSeconds(durationMs)
+  return isWanted ? pending : undefined
+}
+
+function stands(refusal: Refusal | undefined, configuration: JoinConfiguration, memory: Memory): boolean {
+  return !memory.retryRefused && refusal?.configurationDigest === configurationDigest(configuration)
+}

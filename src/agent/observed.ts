@@ -1,0 +1,37 @@
+/** What the agent sees before it decides: the disk, and the one request. Facts only; time is not part of them. */
+import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
+import type { ClientPair } from '../store/client-identity.ts'
+import type { ClusterRecord } from '../store/cluster-record.ts'
+import type { PendingRequest, Refusal } from '../store/pending-request.ts'
+
+export type SeenTrust =
+  | { kind: 'unknown' }
+  /** Verified, but by another discovery configuration than today's. */
+  | { kind: 'outdated'; record: ClusterRecord }
+  | { kind: 'verified'; record: ClusterRecord }
+
+export type SeenIdentity =
+  | { kind: 'absent' }
+  /** Not loadable, or not this node's in this cluster; `problem` follows "the current certificate". */
+  | { kind: 'unusable'; problem: string }
+  /** This node's own in this cluster, whatever the time. */
+  | { kind: 'ours'; pair: ClientPair; rotateAtMs: number }
+
+export interface Observed {
+  trust: SeenTrust
+  identity: SeenIdentity
+  /** Whether ca.crt and the kubeconfig say what they should. */
+  published: boolean
+  /** The key and request that are under way, if they are still what today's configuration asks for. */
+  pending: PendingRequest | undefined
+  /** The cluster's view of the pending request, as last heard. */
+  request: ObservedRequest | undefined
+  /** What became of an earlier request, unless the configuration has changed or the operator asked to try again. */
+  refusal: Refusal | undefined
+}
+
+/** What is known beside the disk: what the cluster last said, and whether the operator asked to try a refused request again. */
+export interface Memory {
+  request: ObservedRequest | undefined
+  retryRefused: boolean
+}

@@ -1,0 +1,21 @@
+/** When a certificate is renewed: the same moment after every restart, and another for each certificate of a fleet. */
+import type { ClientPair } from '../store/client-identity.ts'
+
+/** Uniform in [0, 1), from the certificate's own SHA-256 fingerprint. */
+export const rotationFraction = (fingerprint: string): number => Number.parseInt(fingerprint.slice(0, 12), 16) / 2 ** 48
+
+/**
+ * Within `window` (fractions of the lifetime), in ms since the epoch. Signers back-date notBefore; where that alone
+ * would put the deadline before the certificate was even written, its life is counted from when it was.
+ */
+export function rotationDeadline(
+  pair: Pick<ClientPair, 'certificate' | 'writtenAtMs'>,
+  window: readonly [number, number],
+): number {
+  const { notBeforeMs, notAfterMs, fingerprint } = pair.certificate
+  const [from, to] = window
+  const share = from + (to - from) * rotationFraction(fingerprint)
+  const deadlineFrom = (startMs: number): number => startMs + share * (notAfterMs - startMs)
+  const deadlineMs = deadlineFrom(notBeforeMs)
+  return deadlineMs <= pair.writtenAtMs && pair.writtenAtMs < notAfterMs ? deadlineFrom(pair.writtenAtMs) : deadlineMs
+}

@@ -1,0 +1,167 @@
+/** Where the node stands, as a document: derived from what was seen and decided, and from nothing else. Pure. */
+import type { JoinConfiguration } from '../config/configuration.ts'
+import type { Evidence } from '../discovery/discovered.ts'
+import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
+import { caCertHashes } from '../kube/cluster.ts'
+import type { BootstrapError } from '../lib/errors.ts'
+import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
+import { approvalCommand } from './actions/request.ts'
+import { standingOf, type Action } from './decide.ts'
+import type { Observed } from './observed.ts'
+import { refusalError } from './refusal.ts'
+
+/** healthy: a valid identity in place. degraded: valid, but something fails. waiting: on its way. failed: needs a person. */
+export type State = 'healthy' | 'degraded' | 'waiting' | 'failed'
+
+export const STEPS = ['cluster', 'key', 'request', 'approval', 'certificate', 'kubeconfig'] as const
+export type Step = (typeof STEPS)[number]
+
+/** All times are RFC 3339 in UTC. */
+export interface Status {
+  version: 1
+  program: { version: string; pid: number; startTime: string }
+  node: string
+  state: State
+  /** One sentence for people. */
+  summary: string
+  /** Since when `state` and `summary` are so. */
+  since: string
+  /** The step of the way that is under way; absent when all are done. */
+  step?: Step
+  cluster?: { server: string; caCertHashes: readonly string[]; verifiedAt: string; evidence: Evidence }
+  request?: { name: string; fingerprint: string; createdAt?: string; approve: string }
+  certificate?: {
+    subject: string
+    serialNumber: string
+    fingerprint: string
+    notBefore: string
+    notAfter: string
+    renewAt: string
+  }
+  problem?: { code: string; message: string; hint: string; nextAttemptAt?: string }
+}
+
+export interface StatusInput {
+  configuration: JoinConfiguration
+  seen: Observed
+  action: Action
+  /** The last failure, until something succeeds. */
+  failure: { error: BootstrapError; transient: boolean; nextAttemptMs: number | undefined } | undefined
+  nowMs: number
+}
+
+export type StatusBody = Omit<Status, 'version' | 'program' | 'since'>
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const steps: Readonly<Record<Exclude<Action['kind'], 'rest'>, Step>> = {
+  discover: 'cluster',
+  'make-key': 'key',
+  submit: 'request',
+  'await-outcome': 'approval',
+  'record-refusal': 'approval',
+  install: 'certificate',
+  publish: 'kubeconfig',
+}
+
+export function statusOf(input: StatusInput): StatusBody {
+  const { configuration, seen, action } = input
+  const problem = problemOf(input)
+  return {
+    node: configuration.node.name,
+    state: stateOf(input),
+    summary: summaryOf(input),
+    ...(action.kind === 'rest' ? {} : { step: steps[action.kind] }),
+    ...clusterOf(seen),
+    ...requestOf(seen),
+    ...certificateOf(seen),
+    ...(problem === undefined ? {} : { problem }),
+  }
+}
+
+function stateOf({ seen, action, failure, nowMs }: StatusInput): State {
+  const standing = standingOf(seen.identity, nowMs)
+  const isValid = (standing === 'fresh' || standing === 'due') && seen.published
+  const isRefused = action.kind === 'rest' && action.because === 'refused'
+  if (isValid) return failure === undefined && !isRefused ? 'healthy' : 'degraded'
+  if (action.kind === 'rest') return action.because === 'not-yet-valid' ? 'waiting' : 'failed'
+  return failure === undefined || failure.transient ? 'waiting' : 'failed'
+}
+
+const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome'>, string>> = {
+  discover: 'looking for the cluster',
+  'make-key': 'making a key',
+  submit: 'submitting the certificate request',
+  'record-refusal': 'the certificate request was refused',
+  install: 'installing the certificate',
+  publish: 'writing the kubeconfig',
+}
+
+function summaryOf({ seen, action, failure }: StatusInput): string {
+  if (failure !== undefined) return failure.error.message
+  if (action.kind === 'rest') return restingSummary(seen, action)
+  if (action.kind !== 'await-outcome') return sentences[action.kind]
+  const name = seen.request?.name ?? ''
+  return seen.request?.outcome.kind === 'approved'
+    ? `${name} is approved, but not signed yet; without a signer for ${CLIENT_SIGNER} in the cluster it stays so`
+    : `waiting for approval: ${approvalCommand(name)}`
+}
+
+function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): string {
+  switch (action.because) {
+    case 'fresh':
+      return `joined; the certificate is renewed at ${iso(action.untilMs)}`
+    case 'refused':
+      return seen.refusal === undefined ? 'refused' : refusalError(seen.refusal).message
+    case 'not-yet-valid':
+      return "the certificate lies in this machine's future: is the clock right?"
+  }
+}
+
+function problemOf({ seen, action, failure }: StatusInput): Status['problem'] {
+  const refusal = action.kind === 'rest' && action.because === 'refused' ? seen.refusal : undefined
+  const error = failure?.error ?? (refusal === undefined ? undefined : refusalError(refusal))
+  if (error === undefined) return undefined
+  const nextAttempt = failure?.nextAttemptMs === undefined ? {} : { nextAttemptAt: iso(failure.nextAttemptMs) }
+  return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
+}
+
+function clusterOf({ trust }: Observed): Pick<Status, 'cluster'> {
+  if (trust.kind === 'unknown') return {}
+  const { cluster, evidence, verifiedAtMs } = trust.record
+  return {
+    cluster: {
+      server: cluster.server.href.replace(/\/$/, ''),
+      caCertHashes: caCertHashes(cluster.authorities),
+      verifiedAt: iso(verifiedAtMs),
+      evidence,
+    },
+  }
+}
+
+function requestOf({ pending, request }: Observed): Pick<Status, 'request'> {
+  if (pending === undefined) return {}
+  return {
+    request: {
+      name: pending.name,
+      fingerprint: keyFingerprint(subjectPublicKeyInfo(pending.key)),
+      ...(request === undefined ? {} : { createdAt: iso(request.createdAtMs) }),
+      approve: approvalCommand(pending.name),
+    },
+  }
+}
+
+function certificateOf({ identity }: Observed): Pick<Status, 'certificate'> {
+  if (identity.kind !== 'ours') return {}
+  const { certificate } = identity.pair
+  return {
+    certificate: {
+      subject: certificate.subjectText,
+      serialNumber: certificate.serialNumber,
+      fingerprint: `SHA256:${certificate.fingerprint}`,
+      notBefore: iso(certificate.notBeforeMs),
+      notAfter: iso(certificate.notAfterMs),
+      renewAt: iso(identity.rotateAtMs),
+    },
+  }
+}
