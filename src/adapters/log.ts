@@ -6,7 +6,12 @@ export type LogStyle = 'json' | 'text' | 'colour' | 'journal'
 
 /** sd-daemon(3)'s prefixes, which journald turns into priorities. */
 const PRIORITY: Readonly<Record<string, string>> = { error: '<3>', warn: '<4>', info: '<6>', debug: '<7>' }
-const COLOUR: Readonly<Record<string, string>> = { error: '\u001b[31m', warn: '\u001b[33m', info: '\u001b[32m', debug: '\u001b[90m' }
+const COLOUR: Readonly<Record<string, string>> = {
+  error: '\u001b[31m',
+  warn: '\u001b[33m',
+  info: '\u001b[32m',
+  debug: '\u001b[90m',
+}
 const DIM = '\u001b[2m'
 const RESET = '\u001b[0m'
 
@@ -49,7 +54,12 @@ export function createLog(level: LogLevel, style: LogStyle): ClosableLog {
     format: format.combine(
       format.timestamp(),
       format.printf(({ level: name, message, timestamp, fields }) =>
-        render({ level: name, message: String(message), timestamp: String(timestamp), fields: (fields ?? {}) as LogFields }),
+        render({
+          level: name,
+          message: String(message),
+          timestamp: String(timestamp),
+          fields: (fields ?? {}) as LogFields,
+        }),
       ),
     ),
     transports: [new transports.Stream({ stream: process.stderr, eol: '\n' })],

@@ -1,5 +1,5 @@
 /** What every action is handed: the ports, today's configuration, what was seen, and what to remember. */
-import type { JoinConfiguration } from '../config/configuration.ts'
+import type { JoinConfiguration } from '../config/index.ts'
 import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf } from '../kube/cluster.ts'
 import { bearerToken } from '../lib/bootstrap-token.ts'

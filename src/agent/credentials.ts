@@ -1,7 +1,12 @@
 /** Reads the secrets and bundles that join.yaml names by path, at the moment they are needed. */
 import { join } from 'node:path'
-import type { TokenSource } from '../config/configuration.ts'
-import { parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
+import type { TokenSource } from '../config/index.ts'
+import {
+  bootstrapTokenFault,
+  parseBootstrapToken,
+  withoutFinalNewline,
+  type BootstrapToken,
+} from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
@@ -20,8 +25,12 @@ export async function readToken(
     })
   const path = source.kind === 'file' ? source.path : join(credentialsDirectory ?? '', source.name)
   const text = await readCredential(files, path)
-  const token = parseBootstrapToken(text.trim())
-  if (token === undefined) throw new BootstrapError('token-malformed', `${path} holds no bootstrap token`)
+  const token = parseBootstrapToken(withoutFinalNewline(text))
+  if (token === undefined)
+    throw new BootstrapError(
+      'token-malformed',
+      `${path} holds no token: it ${bootstrapTokenFault(withoutFinalNewline(text))}`,
+    )
   return token
 }
 

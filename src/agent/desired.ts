@@ -1,5 +1,5 @@
 /** What today's configuration wants of a certificate and of the kubeconfig, in the form that the world is compared with. */
-import type { JoinConfiguration } from '../config/configuration.ts'
+import type { JoinConfiguration } from '../config/index.ts'
 import { NODES_GROUP, nodeUser } from '../kube/certificate-signing-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import { renderKubeletKubeconfig } from '../kube/kubeconfig.ts'

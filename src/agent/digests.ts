@@ -1,5 +1,5 @@
 /** Digests of the configuration, so that what was found out under one is not taken for true under another. No secret goes in. */
-import type { JoinConfiguration, TokenSource } from '../config/configuration.ts'
+import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import { sha256Hex } from '../pki/private-key.ts'
 
 const digest = (value: unknown): string => `sha256:${sha256Hex(Buffer.from(JSON.stringify(value)))}`

@@ -2,7 +2,7 @@
  * The reconcile loop: observe, decide, act, again; and the only place that retries. It ends when it is told to stop, or,
  * with `once`, when the node has joined or cannot.
  */
-import type { JoinConfiguration } from '../config/configuration.ts'
+import type { JoinConfiguration } from '../config/index.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import type { Random } from '../lib/ports.ts'
 import { act } from './act.ts'

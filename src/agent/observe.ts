@@ -1,5 +1,5 @@
 /** Looks at the disk and says what is there, judged against today's configuration. It changes nothing. */
-import type { JoinConfiguration } from '../config/configuration.ts'
+import type { JoinConfiguration } from '../config/index.ts'
 import { caBundle, type Cluster } from '../kube/cluster.ts'
 import { NODES_GROUP } from '../kube/certificate-signing-request.ts'
 import type { Files } from '../lib/ports.ts'

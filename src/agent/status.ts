@@ -1,5 +1,5 @@
 /** Where the node stands, as a document: derived from what was seen and decided, and from nothing else. Pure. */
-import type { JoinConfiguration } from '../config/configuration.ts'
+import type { JoinConfiguration } from '../config/index.ts'
 import type { Evidence } from '../discovery/discovered.ts'
 import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
 import { caCertHashes } from '../kube/cluster.ts'

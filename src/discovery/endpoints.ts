@@ -1,9 +1,8 @@
 /** Asks several endpoints for one answer: in turn, the first that verifies wins, and a failure says what each of them did. */
-import type { Endpoint } from '../config/configuration.ts'
+import { formatEndpoint, type Endpoint } from '../config/index.ts'
 import { asBootstrapError, BootstrapError, EXIT } from '../lib/errors.ts'
 
-export const endpointUrl = ({ host, port }: Endpoint): URL =>
-  new URL(`https://${host.includes(':') ? `[${host}]` : host}:${port}`)
+export const endpointUrl = (endpoint: Endpoint): URL => new URL(`https://${formatEndpoint(endpoint)}`)
 
 /** A failed check tells more than a refusal, and a refusal more than silence. */
 const weight = (error: BootstrapError): number =>

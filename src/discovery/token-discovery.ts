@@ -2,7 +2,7 @@
  * Discovery by bootstrap token: cluster-info is read unverified, proven by the token's signature, its CA narrowed by
  * pins or caFile, and then read once more over TLS that only those certificates can vouch for. Nothing secret is sent.
  */
-import type { Endpoint } from '../config/configuration.ts'
+import type { Endpoint } from '../config/index.ts'
 import type { ApiClient } from '../kube/api-request.ts'
 import { KubeconfigError, parseKubeconfigCluster, type KubeconfigCluster } from '../kube/kubeconfig.ts'
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'

@@ -1,0 +1,76 @@
+/** What join.yaml means once it is valid: every default filled in, every unit and form settled. Types only. */
+import type { BootstrapToken } from '../lib/bootstrap-token.ts'
+import type { LogLevel } from '../lib/ports.ts'
+import type { Endpoint } from './endpoint.ts'
+
+export interface JoinConfiguration {
+  /** `name` is trimmed, lower-cased, an RFC 1123 subdomain; where the file gives none, the host name. */
+  node: { name: string }
+  discovery: Discovery
+  /** Without a token, the discovery token or the discovered kubeconfig's user authenticates the request. */
+  bootstrap: { token?: TokenSource }
+  certificate: CertificateConfiguration
+  files: FilesConfiguration
+  log: { level: LogLevel; format: LogFormat }
+}
+
+export type Discovery = TokenDiscovery | FileDiscovery | HttpsDiscovery
+
+export interface TokenDiscovery {
+  kind: 'token'
+  /** At least one, none twice, in the order in which they are asked. */
+  endpoints: readonly Endpoint[]
+  token: TokenSource
+  /** SHA-256 of SubjectPublicKeyInfo, 64 lower-case hex digits each, without the `sha256:`. Enforced whenever given. */
+  caCertHashes: readonly string[]
+  /** true: neither a pin nor `caFile` is needed. It never loosens one that is there. */
+  unsafeSkipCAVerification: boolean
+  caFile?: string
+  /** Of one attempt. */
+  timeoutMs: number
+}
+
+export interface FileDiscovery {
+  kind: 'file'
+  path: string
+  timeoutMs: number
+}
+
+export interface HttpsDiscovery {
+  kind: 'https'
+  /** https, without user and password. Its query may hold a secret: log only its origin and path. */
+  url: URL
+  caFile?: string
+  caCertHashes: readonly string[]
+  timeoutMs: number
+}
+
+/** Where a token is: in join.yaml itself, in a file, or among the credentials that systemd loaded for the unit. */
+export type TokenSource =
+  { kind: 'inline'; token: BootstrapToken } | { kind: 'file'; path: string } | { kind: 'credential'; name: string }
+
+export type KeyAlgorithm = 'ECDSA-P256' | 'ECDSA-P384' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096'
+export type LogFormat = 'auto' | 'text' | 'json'
+
+export interface CertificateConfiguration {
+  keyAlgorithm: KeyAlgorithm
+  /** The lifetime asked for; without it, the signer's own. */
+  durationMs?: number
+  rotation: {
+    owner: 'agent' | 'kubelet'
+    /** Fractions of the lifetime between which a certificate is renewed: 0 < from < to < 1. */
+    window: readonly [from: number, to: number]
+  }
+}
+
+/** Absolute, normalised, all different. */
+export interface FilesConfiguration {
+  kubeconfig: string
+  /** A directory. */
+  certificates: string
+  ca: string
+  /** A directory. */
+  state: string
+  /** A directory. */
+  runtime: string
+}

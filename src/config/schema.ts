@@ -1,0 +1,323 @@
+/**
+ * The shape of join.yaml: its keys, types, defaults, and the words about each. Checks and JSON Schema both come from here;
+ * what depends on two keys at once is in contradictions.ts. A `title` completes "expected: …", so it is a noun phrase.
+ */
+import * as v from 'valibot'
+import { BOOTSTRAP_TOKEN_PATTERN } from '../lib/bootstrap-token.ts'
+import type { KeyAlgorithm, LogFormat } from './configuration.ts'
+import { durationBetween } from './duration.ts'
+import { parseEndpoint } from './endpoint.ts'
+import { parseNodeName } from './host-name.ts'
+import type { Parsed } from './problems.ts'
+import { parseCredentialName, parseHttpsUrl, parsePath, parsePin, parseToken } from './scalars.ts'
+import type { LogLevel } from '../lib/ports.ts'
+
+/** Ends up in the JSON Schema as it is. */
+interface About {
+  title?: string
+  description: string
+  examples?: readonly unknown[]
+  /** For editors only: the parsers say more precisely what is wrong. */
+  pattern?: string
+  minItems?: number
+  maxItems?: number
+  oneOf?: readonly unknown[]
+  maxProperties?: number
+}
+
+/** The keys of which a place has exactly one. */
+export const DISCOVERY_KEYS = ['token', 'file', 'https'] as const
+export const TOKEN_KEYS = ['token', 'tokenFile', 'tokenCredential'] as const
+
+export const DEFAULT_FILES = {
+  kubeconfig: '/etc/kubernetes/kubelet.conf',
+  certificates: '/var/lib/kubelet/pki',
+  ca: '/etc/kubernetes/pki/ca.crt',
+  state: '/var/lib/node-bootstrap',
+  runtime: '/run/node-bootstrap',
+} as const
+
+const keyAlgorithms = [
+  'ECDSA-P256',
+  'ECDSA-P384',
+  'RSA-2048',
+  'RSA-3072',
+  'RSA-4096',
+] as const satisfies readonly KeyAlgorithm[]
+const logLevels = ['error', 'warn', 'info', 'debug'] as const satisfies readonly LogLevel[]
+const logFormats = ['auto', 'text', 'json'] as const satisfies readonly LogFormat[]
+
+/** Turns a value of the right type into what it means, or into the fault that it has. */
+function parsedBy<Input, Output>(parse: (value: Input) => Parsed<Output>) {
+  return v.rawTransform<Input, Output>(({ dataset, addIssue, NEVER }) => {
+    const parsed = parse(dataset.value)
+    if ('value' in parsed) return parsed.value
+    addIssue(parsed)
+    return NEVER
+  })
+}
+
+function text<Output>(parse: (text: string) => Parsed<Output>, about: About) {
+  return v.pipe(v.string(), v.metadata({ ...about }), parsedBy(parse))
+}
+
+function choice<const Options extends readonly string[]>(options: Options, description: string) {
+  return v.pipe(v.picklist(options), v.metadata({ description }))
+}
+
+function section<const Entries extends v.ObjectEntries>(entries: Entries, about: About) {
+  return v.pipe(v.strictObject(entries), v.metadata({ ...about }))
+}
+
+const exactlyOneOf = (keys: readonly string[]) => keys.map((key) => ({ required: [key] }))
+
+const path = (description: string, example: string) =>
+  text(parsePath, { title: `an absolute path, such as ${example}`, description, examples: [example], pattern: '^/' })
+
+const duration = (minimum: string, maximum: string, description: string, example: string) =>
+  text(durationBetween(minimum, maximum), {
+    title: `a duration with its unit, such as ${example}`,
+    description: `${description} From ${minimum} to ${maximum}.`,
+    examples: [example],
+    pattern: '^([0-9]*\\.?[0-9]+(h|m|s|ms|us|µs|ns))+$',
+  })
+
+const tokenKeys = {
+  token: v.exactOptional(
+    text(parseToken, {
+      title: 'a bootstrap token: 6 characters, a dot and 16 characters, all of a-z and 0-9',
+      description: 'The bootstrap token itself. Anyone who can read this file can then use it.',
+      examples: ['abcdef.0123456789abcdef'],
+      pattern: BOOTSTRAP_TOKEN_PATTERN,
+    }),
+  ),
+  tokenFile: v.exactOptional(path('The file that holds the bootstrap token.', '/etc/node-bootstrap/token')),
+  tokenCredential: v.exactOptional(
+    text(parseCredentialName, {
+      title: 'the name of a systemd credential, such as bootstrap-token',
+      description: 'The systemd credential (LoadCredential= of the unit) that holds the bootstrap token.',
+      examples: ['bootstrap-token'],
+      pattern: '^[^/:\\s]+$',
+    }),
+  ),
+}
+
+const caFile = v.exactOptional(
+  path(
+    'The CA certificates (PEM) that the server must chain to, distributed out of band.',
+    '/etc/node-bootstrap/ca.crt',
+  ),
+)
+
+const caCertHashes = v.exactOptional(
+  v.pipe(
+    v.array(
+      text(parsePin, {
+        title: 'sha256: and 64 hex digits, in quotes',
+        description: 'SHA-256 of a CA certificate’s public key (SubjectPublicKeyInfo).',
+        pattern: '^[sS][hH][aA]256:[0-9a-fA-F]{64}$',
+      }),
+    ),
+    v.metadata({
+      title: 'a list of pins, each sha256: and 64 hex digits',
+      description: 'Pins of the cluster’s CA, as kubeadm prints them; one match is enough.',
+      examples: [[`sha256:${'0123456789abcdef'.repeat(4)}`]],
+    }),
+  ),
+  [],
+)
+
+const tokenDiscovery = section(
+  {
+    endpoints: v.pipe(
+      v.array(
+        text(parseEndpoint, {
+          title: 'host:port, such as 10.0.0.10:6443 or "[fd00::10]:6443"',
+          description: 'host:port, without a scheme; IPv6 as "[::1]:6443".',
+        }),
+      ),
+      v.metadata({
+        title: 'a list of host:port, such as ["10.0.0.10:6443"]',
+        description: 'The API servers, asked in turn; the first good answer wins.',
+        examples: [['10.0.0.10:6443', '10.0.0.11:6443']],
+      }),
+      v.minLength(1, 'is an empty list'),
+    ),
+    ...tokenKeys,
+    caCertHashes,
+    unsafeSkipCAVerification: v.exactOptional(
+      v.pipe(
+        v.boolean(),
+        v.metadata({
+          title: 'true or false, without quotes',
+          description:
+            'true: neither pins nor caFile are needed, and whoever knows the token can pose as the cluster. Pins that are given are enforced anyway.',
+        }),
+      ),
+      false,
+    ),
+    caFile,
+  },
+  {
+    description:
+      'Finds the cluster’s CA in its public cluster-info, authenticated by the bootstrap token and the pins.',
+    oneOf: exactlyOneOf(TOKEN_KEYS),
+  },
+)
+
+const fileDiscovery = section(
+  { path: path('The kubeconfig that names server and CA.', '/etc/node-bootstrap/cluster-info.yaml') },
+  { description: 'Takes server and CA, and perhaps a credential, from a kubeconfig on this machine.' },
+)
+
+const httpsDiscovery = section(
+  {
+    url: text(parseHttpsUrl, {
+      title: 'an https URL, such as https://config.example.com/cluster-info.yaml',
+      description: 'Where the kubeconfig is. Without user and password.',
+      examples: ['https://config.example.com/cluster-info.yaml'],
+      pattern: '^https://',
+    }),
+    caFile,
+    caCertHashes,
+  },
+  { description: 'Takes server and CA, and perhaps a credential, from a kubeconfig that an https server hands out.' },
+)
+
+const discovery = section(
+  {
+    token: v.exactOptional(tokenDiscovery),
+    file: v.exactOptional(fileDiscovery),
+    https: v.exactOptional(httpsDiscovery),
+    timeout: v.exactOptional(
+      duration('1s', '24h', 'How long one attempt may take; another follows after it, with backoff, for ever.', '5m'),
+      '5m',
+    ),
+  },
+  {
+    title: 'a mapping with exactly one of token, file and https',
+    description: 'How the cluster is found, and why what answers is believed.',
+    oneOf: exactlyOneOf(DISCOVERY_KEYS),
+  },
+)
+
+const window = v.pipe(
+  v.array(v.pipe(v.number(), v.metadata({ title: 'a number between 0 and 1, without quotes' }))),
+  v.metadata({
+    title: 'two numbers such as [0.7, 0.9]',
+    description: 'The part of the lifetime in which the certificate is renewed: 0 < from < to < 1.',
+    examples: [[0.7, 0.9]],
+    minItems: 2,
+    maxItems: 2,
+  }),
+  parsedBy(parseWindow),
+)
+
+function parseWindow(bounds: number[]): Parsed<readonly [number, number]> {
+  const expected = 'two numbers with 0 < from < to < 1, such as [0.7, 0.9]'
+  const [from, to] = bounds
+  if (from === undefined || to === undefined || bounds.length !== 2) {
+    return { message: `has ${bounds.length} ${bounds.length === 1 ? 'number' : 'numbers'}, not 2`, expected }
+  }
+  if (from <= 0 || to >= 1) return { message: 'reaches beyond the lifetime', expected }
+  if (from >= to) return { message: 'does not begin before it ends', expected }
+  return { value: [from, to] }
+}
+
+const certificate = section(
+  {
+    keyAlgorithm: v.exactOptional(choice(keyAlgorithms, 'The kind of private key.'), 'ECDSA-P256'),
+    duration: v.exactOptional(
+      duration('10m', '87600h', 'The lifetime to ask for; without it, the signer’s own.', '24h'),
+    ),
+    rotation: v.exactOptional(
+      section(
+        {
+          owner: v.exactOptional(
+            choice(
+              ['agent', 'kubelet'],
+              'Who renews the certificate. With kubelet the agent only joins, watches and warns.',
+            ),
+            'agent',
+          ),
+          window: v.exactOptional(window, [0.7, 0.9]),
+        },
+        { description: 'The renewal before the certificate expires.' },
+      ),
+      {},
+    ),
+  },
+  { description: 'The client certificate that becomes the kubelet’s identity.' },
+)
+
+const files = section(
+  {
+    kubeconfig: v.exactOptional(
+      path('The kubelet’s kubeconfig, written.', DEFAULT_FILES.kubeconfig),
+      DEFAULT_FILES.kubeconfig,
+    ),
+    certificates: v.exactOptional(
+      path('The directory of the certificates and keys, written.', DEFAULT_FILES.certificates),
+      DEFAULT_FILES.certificates,
+    ),
+    ca: v.exactOptional(path('The cluster’s CA certificates, written.', DEFAULT_FILES.ca), DEFAULT_FILES.ca),
+    state: v.exactOptional(
+      path('The directory of the pending key and the verified cluster-info.', DEFAULT_FILES.state),
+      DEFAULT_FILES.state,
+    ),
+    runtime: v.exactOptional(path('The directory of status.json.', DEFAULT_FILES.runtime), DEFAULT_FILES.runtime),
+  },
+  { description: 'Where things are written. Absolute, and all different.' },
+)
+
+export const joinSchema = v.pipe(
+  v.strictObject({
+    apiVersion: v.pipe(v.literal('node-bootstrap/v1'), v.metadata({ description: 'The version of this format.' })),
+    kind: v.pipe(v.literal('JoinConfiguration'), v.metadata({ description: 'What this file is.' })),
+    node: v.exactOptional(
+      section(
+        {
+          name: v.exactOptional(
+            text(parseNodeName, {
+              title: 'an RFC 1123 name, such as worker-1',
+              description: 'The node’s name. Trimmed and lower-cased. Default: the host name.',
+              examples: ['worker-1', 'worker-1.example.com'],
+            }),
+          ),
+        },
+        { description: 'The node that this machine becomes.' },
+      ),
+      {},
+    ),
+    discovery,
+    bootstrap: v.exactOptional(
+      section(tokenKeys, {
+        description:
+          'What authenticates the certificate request. Default: the discovery token, or the discovered kubeconfig’s user.',
+        maxProperties: 1,
+      }),
+      {},
+    ),
+    certificate: v.exactOptional(certificate, {}),
+    files: v.exactOptional(files, {}),
+    log: v.exactOptional(
+      section(
+        {
+          level: v.exactOptional(choice(logLevels, 'The least important line that is still written.'), 'info'),
+          format: v.exactOptional(
+            choice(logFormats, 'auto: journald priorities under systemd, colour on a terminal, else text.'),
+            'auto',
+          ),
+        },
+        { description: 'The log, on standard error.' },
+      ),
+      {},
+    ),
+  }),
+  v.metadata({
+    title: 'a mapping that begins with apiVersion: node-bootstrap/v1',
+    description: 'join.yaml: how node-bootstrap makes this machine a node.',
+  }),
+)
+
+export type ValidJoin = v.InferOutput<typeof joinSchema>
