@@ -1,0 +1,269 @@
+/**
+ * A control plane in this process, for the demo and the tests: the part of the Kubernetes API that a joining node sees,
+ * with its own CA, approver and signer. It is no security product: who holds the object holds the CA.
+ */
+import { isIP } from 'node:net'
+import type { Clock } from '../lib/ports.ts'
+import { answer } from './api-server.ts'
+import { type BootstrapTokenOptions, BootstrapTokens } from './bootstrap-tokens.ts'
+import { type CertificateAuthority, createCertificateAuthority, type IssuedIdentity } from './certificate-authority.ts'
+import type { CertificateSigningRequest } from './certificate-signing-requests.ts'
+import { ClusterInfo, type ClusterInfoData, clusterInfoKubeconfig } from './cluster-info.ts'
+import { addCondition, startControllers } from './controllers.ts'
+import { createRequest, getRequest } from './csr-api.ts'
+import { CsrStore } from './csr-store.ts'
+import {
+  type FaultHook,
+  peerCertificates,
+  type RecordedRequest,
+  type ServerCertificate,
+  TlsServer,
+} from './tls-server.ts'
+
+export interface DevClusterOptions {
+  /** 127.0.0.1 by default. */
+  host?: string
+  /** Any free one by default. */
+  port?: number
+  /** automatic by default: as kubeadm binds the csrapproving controller. */
+  approval?: 'automatic' | 'manual'
+  /** The signer's maximum and default; a year by default. */
+  certificateDurationMs?: number
+  /** true by default; false is --anonymous-auth=false. */
+  anonymousAccess?: boolean
+  /** Token expiry, certificate times, timestamps. TLS itself and the watches' timeouts follow the real one. */
+  clock?: Pick<Clock, 'nowMs'>
+  ca?: CertificateAuthority
+  serverCertificate?: ServerCertificate
+  /** true by default; without it an approved request stays unissued. */
+  signerEnabled?: boolean
+  /** Recorded requests that are kept; 1000 by default. */
+  requestLogLimit?: number
+  /** Events that a watch can replay; 100 by default. */
+  eventHistoryLimit?: number
+  /** What /version says; v1.36.0 by default. */
+  kubernetesVersion?: string
+  respond?: FaultHook
+}
+
+export interface Verdict {
+  reason?: string
+  message?: string
+}
+
+export interface DevCluster {
+  /** host:port. */
+  readonly endpoint: string
+  readonly ca: CertificateAuthority
+  readonly caPem: string
+  readonly caCertHash: string
+  /** A client certificate of system:masters. */
+  readonly adminIdentity: IssuedIdentity
+  readonly requests: readonly RecordedRequest[]
+  /** TLS connections so far. */
+  readonly connections: number
+  /** Sees every request first. */
+  respond: FaultHook | undefined
+  /** Returns `id.secret`, and signs cluster-info anew. */
+  createToken(options?: BootstrapTokenOptions): string
+  deleteToken(id: string): void
+  listCertificateSigningRequests(): CertificateSigningRequest[]
+  /** Throws an ApiStatusError where there is none of that name; so do the next four. */
+  getCertificateSigningRequest(name: string): CertificateSigningRequest
+  approve(name: string, verdict?: Verdict): CertificateSigningRequest
+  deny(name: string, verdict?: Verdict): CertificateSigningRequest
+  /** What a signer with problems of its own reports. */
+  fail(name: string, verdict?: Verdict): CertificateSigningRequest
+  deleteCertificateSigningRequest(name: string): void
+  /** Puts any certificate PEM into the status, as a faulty signer would. */
+  setCertificate(name: string, certificatePem: string): CertificateSigningRequest
+  /** Creates one as the admin; throws an ApiStatusError as the API answers. */
+  createCertificateSigningRequest(object: unknown): CertificateSigningRequest
+  /** Publishes what `change` returns, undefined for no ConfigMap; signatures are left stale unless `sign`. */
+  patchClusterInfo(change: (data: ClusterInfoData) => ClusterInfoData | undefined, options?: { sign?: boolean }): void
+  /** The watches that have asked for bookmarks get one. */
+  sendBookmarks(): void
+  /** Forgets past events: an older resourceVersion gets 410. */
+  compact(): void
+  useServerCertificate(certificate: ServerCertificate): void
+  /** Cuts every connection; the same port listens again with the state as it was. */
+  restart(): Promise<void>
+  /** Stops listening and cuts every connection; `start` brings it back. */
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+const YEAR_MS = 365 * 86_400_000
+
+/** Resolves when it listens. */
+export async function startDevCluster(options: DevClusterOptions = {}): Promise<DevCluster> {
+  const nowMs = (): number => options.clock?.nowMs() ?? Date.now()
+  const host = options.host ?? '127.0.0.1'
+  const ca = options.ca ?? createCertificateAuthority()
+  const store = new CsrStore(options.eventHistoryLimit)
+  const tokens = new BootstrapTokens()
+  const bookmarks = new Set<() => void>()
+  const server = new TlsServer({
+    host,
+    port: options.port ?? 0,
+    certificate: options.serverCertificate ?? issueServerCertificate(ca, host),
+    requestLogLimit: options.requestLogLimit ?? 1000,
+    answer: async (incoming, response, record) => {
+      clusterInfo.forget(tokens.removeExpired(nowMs()))
+      const clientCertificates = peerCertificates(incoming.socket)
+      const onAuthenticated = ({ name }: { name: string }): void => {
+        record.user = name
+      }
+      const credentials = { authorization: incoming.headers.authorization, clientCertificates }
+      await answer({ incoming, response, credentials, onAuthenticated }, apiServer)
+    },
+  })
+  server.respond = options.respond
+  await server.listen()
+  const endpoint = `${host.includes(':') ? `[${host}]` : host}:${server.port}`
+  const kubeconfig = clusterInfoKubeconfig(`https://${endpoint}`, ca.certificatePem)
+  const clusterInfo = new ClusterInfo(kubeconfig, nowMs(), () => store.nextResourceVersion())
+  const apiServer = {
+    store,
+    tokens,
+    clusterInfo,
+    bookmarks,
+    nowMs,
+    clientCaPem: ca.certificatePem,
+    anonymousAccess: options.anonymousAccess ?? true,
+    kubernetesVersion: options.kubernetesVersion ?? 'v1.36.0',
+  }
+  startControllers({
+    store,
+    nowMs,
+    ca,
+    approval: options.approval ?? 'automatic',
+    signerEnabled: options.signerEnabled ?? true,
+    certificateDurationMs: options.certificateDurationMs ?? YEAR_MS,
+  })
+  return devCluster({ endpoint, ca, store, tokens, clusterInfo, bookmarks, server, nowMs })
+}
+
+interface Parts {
+  endpoint: string
+  ca: CertificateAuthority
+  store: CsrStore
+  tokens: BootstrapTokens
+  clusterInfo: ClusterInfo
+  bookmarks: ReadonlySet<() => void>
+  server: TlsServer
+  nowMs: () => number
+}
+
+function devCluster(parts: Parts): DevCluster {
+  const { endpoint, ca, store, bookmarks, server } = parts
+  return {
+    endpoint,
+    ca,
+    caPem: ca.certificatePem,
+    caCertHash: ca.caCertHash,
+    adminIdentity: ca.issue({
+      commonName: 'kubernetes-admin',
+      organizations: ['system:masters'],
+      extendedKeyUsages: ['clientAuth'],
+    }),
+    get requests() {
+      return server.requests
+    },
+    get connections() {
+      return server.connections
+    },
+    get respond() {
+      return server.respond
+    },
+    set respond(hook) {
+      server.respond = hook
+    },
+    ...tokenMethods(parts),
+    ...requestMethods(parts),
+    sendBookmarks: () => {
+      for (const send of bookmarks) send()
+    },
+    compact: () => {
+      store.compact()
+    },
+    useServerCertificate: (certificate) => {
+      server.useCertificate(certificate)
+    },
+    restart: async () => {
+      await server.close()
+      await server.listen()
+    },
+    stop: () => server.close(),
+    start: () => server.listen(),
+  }
+}
+
+function tokenMethods({
+  tokens,
+  clusterInfo,
+}: Parts): Pick<DevCluster, 'createToken' | 'deleteToken' | 'patchClusterInfo'> {
+  return {
+    createToken: (options = {}) => {
+      const { id, secret } = tokens.create(options)
+      clusterInfo.sign(tokens)
+      return `${id}.${secret}`
+    },
+    deleteToken: (id) => {
+      if (tokens.delete(id)) clusterInfo.forget([id])
+    },
+    patchClusterInfo: (change, { sign = false } = {}) => {
+      clusterInfo.data = change(clusterInfo.data ?? {})
+      if (sign) clusterInfo.sign(tokens)
+    },
+  }
+}
+
+type RequestMethods = Pick<
+  DevCluster,
+  | 'listCertificateSigningRequests'
+  | 'getCertificateSigningRequest'
+  | 'approve'
+  | 'deny'
+  | 'fail'
+  | 'deleteCertificateSigningRequest'
+  | 'setCertificate'
+  | 'createCertificateSigningRequest'
+>
+
+function requestMethods({ store, nowMs }: Parts): RequestMethods {
+  const api = { store, nowMs }
+  const judge =
+    (type: 'Approved' | 'Denied' | 'Failed', reason: string, message: string) =>
+    (name: string, verdict: Verdict = {}): CertificateSigningRequest => {
+      const condition = { type, reason: verdict.reason ?? reason, message: verdict.message ?? message }
+      return addCondition(getRequest(name, api), condition, api) ?? getRequest(name, api)
+    }
+  const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
+  return {
+    listCertificateSigningRequests: () => store.list(),
+    getCertificateSigningRequest: (name) => getRequest(name, api),
+    approve: judge('Approved', 'KubectlApprove', 'This CSR was approved by kubectl certificate approve.'),
+    deny: judge('Denied', 'KubectlDeny', 'This CSR was denied by kubectl certificate deny.'),
+    fail: judge('Failed', 'SignerValidationFailure', 'the signer refused'),
+    deleteCertificateSigningRequest: (name) => {
+      getRequest(name, api)
+      store.delete(name)
+    },
+    setCertificate: (name, certificatePem) => {
+      const { status } = getRequest(name, api)
+      const certificate = Buffer.from(certificatePem).toString('base64')
+      return store.updateStatus(name, { ...status, certificate }) ?? getRequest(name, api)
+    },
+    createCertificateSigningRequest: (object) => createRequest(object, admin, false, api),
+  }
+}
+
+const issueServerCertificate = (ca: CertificateAuthority, host: string): ServerCertificate =>
+  ca.issue({
+    commonName: 'kube-apiserver',
+    dnsNames: ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'],
+    ipAddresses: ['127.0.0.1', ...(isIP(host) === 0 || host === '127.0.0.1' ? [] : [host])],
+    notAfterMs: Date.now() + YEAR_MS,
+    extendedKeyUsages: ['serverAuth'],
+  })
