@@ -62,7 +62,9 @@ export function createLog(level: LogLevel, style: LogStyle): ClosableLog {
         }),
       ),
     ),
-    transports: [new transports.Stream({ stream: process.stderr, eol: '\n' })],
+    // winston's own types declare the class twice.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
+    transports: new transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] }),
   })
   const at =
     (name: LogLevel) =>

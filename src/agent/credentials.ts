@@ -1,12 +1,7 @@
 /** Reads the secrets and bundles that join.yaml names by path, at the moment they are needed. */
 import { join } from 'node:path'
 import type { TokenSource } from '../config/index.ts'
-import {
-  bootstrapTokenFault,
-  parseBootstrapToken,
-  withoutFinalNewline,
-  type BootstrapToken,
-} from '../lib/bootstrap-token.ts'
+import { bootstrapTokenFault, parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
@@ -25,12 +20,9 @@ export async function readToken(
     })
   const path = source.kind === 'file' ? source.path : join(credentialsDirectory ?? '', source.name)
   const text = await readCredential(files, path)
-  const token = parseBootstrapToken(withoutFinalNewline(text))
+  const token = parseBootstrapToken(text.trim())
   if (token === undefined)
-    throw new BootstrapError(
-      'token-malformed',
-      `${path} holds no token: it ${bootstrapTokenFault(withoutFinalNewline(text))}`,
-    )
+    throw new BootstrapError('token-malformed', `${path} holds no token: it ${bootstrapTokenFault(text.trim())}`)
   return token
 }
 

@@ -17,7 +17,7 @@ import { statusOf, type StatusBody, type StatusInput } from './status.ts'
 export interface LoopPorts extends AgentPorts {
   random: Random
   /** Hears where the node stands; it must not throw. */
-  report: (status: StatusBody) => Promise<void>
+  report: (status: StatusBody) => void
 }
 
 /** Timers follow the wall clock: a suspended or stepped machine is noticed within this. */
@@ -91,7 +91,7 @@ export class Loop {
     const seen = await observe(files, configuration, this.#memory)
     const action = decide(seen, clock.nowMs())
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
-    await this.#report(seen, action)
+    this.#report(seen, action)
     await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, signal })
     this.#attemptBeganMs = clock.monotonicMs()
     this.#failure = undefined
@@ -105,7 +105,7 @@ export class Loop {
     if (this.#once && action.because !== 'fresh') throw refusedOrSkewed(seen)
     if (this.#resting !== action.because) this.#announce(action, seen)
     this.#resting = action.because
-    await this.#report(seen, action)
+    this.#report(seen, action)
     if (this.#once) return 'done'
     client.close()
     await clock.sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
@@ -153,17 +153,17 @@ export class Loop {
     return count
   }
 
-  async #report(seen: Observed, action: Action): Promise<void> {
+  #report(seen: Observed, action: Action): void {
     const { clock, report } = this.#ports
     this.#seen = seen
     const nowMs = clock.nowMs()
-    await report(statusOf({ configuration: this.#configuration, seen, action, failure: this.#failure, nowMs }))
+    report(statusOf({ configuration: this.#configuration, seen, action, failure: this.#failure, nowMs }))
   }
 
   /** Looking may itself be what failed: then what was seen last is told. */
   async #reportFailure(): Promise<void> {
     const seen = await observe(this.#ports.files, this.#configuration, this.#memory).catch(() => this.#seen)
-    await this.#report(seen, decide(seen, this.#ports.clock.nowMs()))
+    this.#report(seen, decide(seen, this.#ports.clock.nowMs()))
   }
 }
 

@@ -38,6 +38,8 @@ export interface Status {
     notAfter: string
     renewAt: string
   }
+  /** Why a changed join.yaml is not in force; the last good one is. */
+  configurationProblem?: string
   problem?: { code: string; message: string; hint: string; nextAttemptAt?: string }
 }
 
@@ -50,7 +52,7 @@ export interface StatusInput {
   nowMs: number
 }
 
-export type StatusBody = Omit<Status, 'version' | 'program' | 'since'>
+export type StatusBody = Omit<Status, 'version' | 'program' | 'since' | 'configurationProblem'>
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 

@@ -1,5 +1,5 @@
 /** Asks several endpoints for one answer: in turn, the first that verifies wins, and a failure says what each of them did. */
-import { formatEndpoint, type Endpoint } from '../config/index.ts'
+import { formatEndpoint, type Endpoint } from '../config/endpoint.ts'
 import { asBootstrapError, BootstrapError, EXIT } from '../lib/errors.ts'
 
 export const endpointUrl = (endpoint: Endpoint): URL => new URL(`https://${formatEndpoint(endpoint)}`)

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The command line: picks the command, loads only what it needs, and turns whatever ends it into one message and status. */
+import { parseArgs } from 'node:util'
+import { asBootstrapError, BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { COMMANDS, type CommandDescription, type CommandName } from './commands.ts'
+import { commandHelp, programHelp } from './help.ts'
+
+export interface Invocation {
+  values: Readonly<Record<string, string | boolean | undefined>>
+  argument: string | undefined
+}
+
+type Command = (invocation: Invocation) => Promise<ExitStatus>
+
+const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  run: async () => (await import('./run.ts')).run,
+  status: async () => (await import('./status.ts')).status,
+  validate: async () => (await import('./validate.ts')).validate,
+  version: async () => (await import('./version.ts')).version,
+}
+
+function usageError(message: string): BootstrapError {
+  return new BootstrapError('usage', message)
+}
+
+function parse(command: CommandDescription, args: string[]): Invocation {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { ...command.options, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: command.argument !== undefined,
+      strict: true,
+    })
+    if (positionals.length > 1) throw usageError(`${command.name} takes one ${command.argument ?? 'argument'}`)
+    return { values, argument: positionals[0] }
+  } catch (thrown) {
+    if (thrown instanceof BootstrapError) throw thrown
+    throw usageError(thrown instanceof Error ? thrown.message : 'the arguments cannot be read')
+  }
+}
+
+async function main(args: string[]): Promise<ExitStatus> {
+  const [name, ...rest] = args
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(programHelp())
+    return name === undefined ? EXIT.usage : EXIT.ok
+  }
+  const command = COMMANDS.find((known) => known.name === (name === '--version' ? 'version' : name))
+  if (command === undefined) throw usageError(`there is no command ${JSON.stringify(name)}`)
+  const invocation = parse(command, rest)
+  if (invocation.values['help'] === true) {
+    process.stdout.write(commandHelp(command))
+    return EXIT.ok
+  }
+  return await (
+    await commands[command.name]()
+  )(invocation)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (thrown) {
+  const error = asBootstrapError(thrown)
+  process.stderr.write(`node-bootstrap: ${error.message}\n  (${error.code}) ${error.hint}\n`)
+  process.exitCode = error.exitStatus
+}

@@ -1,0 +1,131 @@
+/** `node-bootstrap status`: reads what the agent published, and whether that agent still lives. */
+import { nodeFiles } from '../adapters/files.ts'
+import { processStartTime } from '../adapters/process-identity.ts'
+import { STEPS, type Status } from '../agent/status.ts'
+import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
+import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
+import { numberAt } from '../lib/json.ts'
+import { readStatusFile } from '../store/status-file.ts'
+import type { Invocation } from './main.ts'
+
+export async function status({ values }: Invocation): Promise<ExitStatus> {
+  const directory = await runtimeDirectory(typeof values['config'] === 'string' ? values['config'] : undefined)
+  const document = await readStatusFile(nodeFiles, directory)
+  if (numberAt(document, 'version') !== 1)
+    throw new BootstrapError('not-running', `no agent has run here: there is no status in ${directory}`)
+  const current = document as Status
+  const runs = (await processStartTime(current.program.pid)) === current.program.startTime
+  process.stdout.write(
+    values['json'] === true
+      ? `${JSON.stringify({ ...current, running: runs }, null, 2)}\n`
+      : render(current, runs, Date.now()),
+  )
+  return runs ? exitStatus(current) : EXIT.unavailable
+}
+
+/** join.yaml may not be readable for this user: then the agent is looked for where it usually is. */
+async function runtimeDirectory(path: string | undefined): Promise<string> {
+  try {
+    return (await readConfiguration(nodeFiles, path ?? DEFAULT_PATH)).files.runtime
+  } catch (thrown) {
+    if (path !== undefined) throw thrown
+    return DEFAULT_RUNTIME_DIRECTORY
+  }
+}
+
+function exitStatus({ state, problem }: Status): ExitStatus {
+  if (state === 'healthy') return EXIT.ok
+  if (state === 'waiting') return EXIT.temporary
+  return problem !== undefined && Object.hasOwn(errorCodes, problem.code)
+    ? errorCodes[problem.code as ErrorCode].exit
+    : EXIT.software
+}
+
+/** `3d 4h`, `12m 5s`: the two largest units. */
+export function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ] as const
+  const shown = parts.slice(parts.findIndex(([count]) => count > 0)).slice(0, 2)
+  return seconds === 0 ? '0s' : shown.map(([count, unit]) => `${count}${unit}`).join(' ')
+}
+
+const ago = (nowMs: number, time: string): string => `${span(nowMs - Date.parse(time))} ago`
+
+function ahead(nowMs: number, time: string): string {
+  const ms = Date.parse(time) - nowMs
+  return ms < 0 ? `${span(-ms)} ago` : `in ${span(ms)}`
+}
+
+/** The status for a person, at `nowMs`. */
+export function render(status: Status, runs: boolean, nowMs: number): string {
+  const lines: [string, string][] = [
+    ['node', status.node],
+    [
+      'state',
+      `${status.state}${runs ? '' : ' when the agent last ran; it does not run now'}, since ${status.since} (${ago(nowMs, status.since)})`,
+    ],
+    ['', status.summary],
+    ['way', way(status)],
+    ...problemLines(status, nowMs),
+    ...clusterLines(status),
+    ...requestLines(status, nowMs),
+    ...certificateLines(status, nowMs),
+    ['agent', `${status.program.version}, pid ${status.program.pid}`],
+  ]
+  return lines.map(([name, text]) => `${name.padEnd(12)} ${text}`.trimEnd()).join('\n') + '\n'
+}
+
+function way({ step }: Status): string {
+  const at = step === undefined ? STEPS.length : STEPS.indexOf(step)
+  return STEPS.map((name, index) => `${index < at ? '✓' : index === at ? '→' : '·'} ${name}`).join('  ')
+}
+
+function problemLines({ problem, configurationProblem }: Status, nowMs: number): [string, string][] {
+  const lines: [string, string][] = []
+  if (problem !== undefined) {
+    lines.push(['problem', `${problem.code}: ${problem.message}`], ['', `what to do: ${problem.hint}`])
+    if (problem.nextAttemptAt !== undefined) lines.push(['', `next attempt ${ahead(nowMs, problem.nextAttemptAt)}`])
+  }
+  if (configurationProblem !== undefined)
+    lines.push(
+      ['join.yaml', 'the changed file is not used, the last good one is:'],
+      ...configurationProblem.split('\n').map((line): [string, string] => ['', line]),
+    )
+  return lines
+}
+
+function clusterLines({ cluster }: Status): [string, string][] {
+  if (cluster === undefined) return []
+  return [
+    ['cluster', cluster.server],
+    ['', `CA ${cluster.caCertHashes.join(', ')}`],
+    ...cluster.evidence.verified.map((sentence): [string, string] => ['', `verified: ${sentence}`]),
+    ...cluster.evidence.assumed.map((sentence): [string, string] => ['', `on faith: ${sentence}`]),
+  ]
+}
+
+function requestLines({ request }: Status, nowMs: number): [string, string][] {
+  if (request === undefined) return []
+  return [
+    [
+      'request',
+      `${request.name}${request.createdAt === undefined ? '' : `, submitted ${ago(nowMs, request.createdAt)}`}`,
+    ],
+    ['', `key ${request.fingerprint}`],
+    ['', request.approve],
+  ]
+}
+
+function certificateLines({ certificate }: Status, nowMs: number): [string, string][] {
+  if (certificate === undefined) return []
+  return [
+    ['certificate', `${certificate.subject}, serial ${certificate.serialNumber}`],
+    ['', `valid until ${certificate.notAfter} (${ahead(nowMs, certificate.notAfter)})`],
+    ['', `renewed at ${certificate.renewAt} (${ahead(nowMs, certificate.renewAt)})`],
+  ]
+}

@@ -1,0 +1,173 @@
+/** Builds the agent from its adapters and runs it as a process: signals, reload, status, and an orderly end. */
+import { systemClock, systemRandom } from '../adapters/clock.ts'
+import { watchFiles, type FileWatch } from '../adapters/file-watch.ts'
+import { nodeFiles } from '../adapters/files.ts'
+import { GotHttp } from '../adapters/http.ts'
+import { acquireInstanceLock } from '../adapters/instance-lock.ts'
+import { createLog, type ClosableLog } from '../adapters/log.ts'
+import { createNotify } from '../adapters/notify.ts'
+import { processStartTime } from '../adapters/process-identity.ts'
+import { Loop } from '../agent/loop.ts'
+import type { JoinConfiguration } from '../config/index.ts'
+import { ApiClient } from '../kube/api-request.ts'
+import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
+import type { Notify } from '../lib/ports.ts'
+import { VERSION } from '../lib/version.ts'
+import { ConfigurationSource } from './configuration-source.ts'
+import { logStyle } from './log-style.ts'
+import { StatusReporter } from './status-reporter.ts'
+
+export interface RunOptions {
+  configurationPath: string
+  /** End when the node has joined, or cannot. */
+  once: boolean
+  /** With `once`: give up after this. */
+  timeoutMs: number | undefined
+  environment: NodeJS.ProcessEnv
+}
+
+/** What is still running after this has been told to stop is cut off. */
+const STOP_GRACE_MS = 900
+
+/** Resolves when stopped or, with `once`, joined; rejects with the BootstrapError that ends it. Errors of a run are logged here. */
+export async function runAgent(options: RunOptions): Promise<void> {
+  const source = await ConfigurationSource.open(nodeFiles, options.configurationPath)
+  const { configuration } = source
+  const logger = createLog(configuration.log.level, logStyle(configuration.log.format, options.environment))
+  const stop = stopOnSignals()
+  endOnDefect(logger)
+  try {
+    const lock = await acquireInstanceLock(nodeFiles, configuration.files.runtime)
+    try {
+      await runLoop(options, source, logger, stop.signal)
+    } finally {
+      await lock.release()
+    }
+  } finally {
+    stop.disarm()
+    await logger.close()
+  }
+}
+
+async function runLoop(
+  options: RunOptions,
+  source: ConfigurationSource,
+  logger: ClosableLog,
+  stopped: AbortSignal,
+): Promise<void> {
+  const { log } = logger
+  const { configuration } = source
+  const http = new GotHttp()
+  const notify = createNotify(options.environment['NOTIFY_SOCKET'], log)
+  const reporter = await createReporter(configuration, notify, logger)
+  const loop = new Loop(
+    {
+      files: nodeFiles,
+      clock: systemClock,
+      random: systemRandom,
+      client: new ApiClient(http, systemClock, `node-bootstrap/${VERSION}`),
+      log,
+      credentialsDirectory: options.environment['CREDENTIALS_DIRECTORY'],
+      report: (body) => {
+        reporter.report(body)
+      },
+    },
+    configuration,
+    options.once,
+  )
+  log.info(`node-bootstrap ${VERSION} starts`, {
+    node: configuration.node.name,
+    configuration: options.configurationPath,
+  })
+  const reload = reloader(source, loop, reporter, logger, notify)
+  const hangUp = (): void => void reload('asked')
+  process.on('SIGHUP', hangUp)
+  const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs)
+  const running = loop.run(limit === undefined ? stopped : AbortSignal.any([stopped, limit]))
+  void notify.ready()
+  const watch = options.once ? undefined : watchFiles(source.watchedPaths, () => void reload('changed'))
+  try {
+    await running
+    if (limit?.aborted === true && !stopped.aborted) throw timedOut(options)
+  } finally {
+    process.off('SIGHUP', hangUp)
+    if (stopped.aborted) log.info('node-bootstrap stops')
+    await Promise.all([notify.stopping(), closeWatch(watch), reporter.flush()])
+    http.close()
+  }
+}
+
+const closeWatch = async (watch: Promise<FileWatch> | undefined): Promise<void> => (await watch)?.close()
+
+const timedOut = ({ timeoutMs = 0 }: RunOptions): BootstrapError =>
+  new BootstrapError('joining-timed-out', `the node has not joined within ${timeoutMs / 1000} s`)
+
+async function createReporter(
+  configuration: JoinConfiguration,
+  notify: Notify,
+  { log }: ClosableLog,
+): Promise<StatusReporter> {
+  const startTime = (await processStartTime(process.pid)) ?? ''
+  const program = { version: VERSION, pid: process.pid, startTime }
+  return new StatusReporter({ files: nodeFiles, clock: systemClock, log, notify }, configuration.files.runtime, program)
+}
+
+/** A good new configuration takes effect at once; a bad one is told, and the last good one goes on. */
+function reloader(
+  source: ConfigurationSource,
+  loop: Loop,
+  reporter: StatusReporter,
+  { log, setLevel }: ClosableLog,
+  notify: Notify,
+): (why: 'asked' | 'changed') => Promise<void> {
+  return async (why) => {
+    if (why === 'asked') await notify.reloading()
+    try {
+      const news = await source.reload()
+      reporter.setConfigurationProblem(undefined)
+      if (news !== undefined) {
+        log.info('the configuration has changed and is in force')
+        if (news.files.runtime !== source.initial.files.runtime)
+          log.warn('files.runtime takes effect at the next start', { until: source.initial.files.runtime })
+        setLevel(news.log.level)
+        loop.reconfigure(news)
+      }
+      if (why === 'asked') loop.retryNow()
+    } catch (thrown) {
+      const error = asBootstrapError(thrown)
+      reporter.setConfigurationProblem(error.message)
+      log.error(`the changed configuration is not used: ${error.message}`, { code: error.code, hint: error.hint })
+    }
+    if (why === 'asked') await notify.ready()
+  }
+}
+
+function stopOnSignals(): { signal: AbortSignal; disarm: () => void } {
+  const controller = new AbortController()
+  const stop = (): void => {
+    controller.abort()
+    setTimeout(() => process.exit(), STOP_GRACE_MS).unref()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  return {
+    signal: controller.signal,
+    disarm: () => {
+      process.off('SIGTERM', stop)
+      process.off('SIGINT', stop)
+    },
+  }
+}
+
+/** Node would print a whole error object, and a library's may hold a request's headers: only its name and stack are told. */
+function endOnDefect({ log }: ClosableLog): void {
+  const end = (thrown: unknown): void => {
+    const error = asBootstrapError(thrown)
+    const stack = thrown instanceof Error ? (thrown.stack ?? '').split('\n').slice(1, 8).join(' | ') : ''
+    log.error(`a defect ends the agent: ${error.message}`, { code: error.code, hint: error.hint, stack })
+    process.exitCode = error.exitStatus
+    setImmediate(() => process.exit())
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+}

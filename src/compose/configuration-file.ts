@@ -1,0 +1,40 @@
+/** Reads join.yaml as a whole: the file, the host name that it may default to, and what is wrong with it. */
+import { hostname } from 'node:os'
+import { formatProblem, parseConfiguration, type JoinConfiguration } from '../config/index.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import type { Files } from '../lib/ports.ts'
+
+const MAX_BYTES = 1024 * 1024
+
+export const DEFAULT_PATH = '/etc/node-bootstrap/join.yaml'
+export const DEFAULT_RUNTIME_DIRECTORY = '/run/node-bootstrap'
+
+/** Throws `config-unreadable`, or `config-invalid` whose message has a line for each problem. */
+export async function readConfiguration(files: Files, path: string): Promise<JoinConfiguration> {
+  const bytes = await readOrExplain(files, path)
+  const result = parseConfiguration(new TextDecoder().decode(bytes), { file: path, hostName: hostname() })
+  if ('configuration' in result) return result.configuration
+  throw new BootstrapError('config-invalid', result.problems.map(formatProblem).join('\n'))
+}
+
+async function readOrExplain(files: Files, path: string): Promise<Uint8Array> {
+  try {
+    const bytes = await files.read(path, MAX_BYTES)
+    if (bytes !== undefined) return bytes
+  } catch (cause) {
+    if (!(cause instanceof BootstrapError)) throw cause
+    throw new BootstrapError('config-unreadable', cause.message, { cause })
+  }
+  throw new BootstrapError('config-unreadable', `${path} is not there`)
+}
+
+/** The files whose change means that the configuration is to be looked at again. */
+export function watchedPaths(path: string, configuration: JoinConfiguration): string[] {
+  const { discovery, bootstrap } = configuration
+  const named = [
+    bootstrap.token?.kind === 'file' ? bootstrap.token.path : undefined,
+    discovery.kind === 'token' && discovery.token.kind === 'file' ? discovery.token.path : undefined,
+    discovery.kind === 'file' ? discovery.path : discovery.caFile,
+  ]
+  return [path, ...named.filter((item) => item !== undefined)]
+}

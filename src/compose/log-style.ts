@@ -1,0 +1,18 @@
+/** Which form the log takes: what the configuration says, and with `auto` what standard error is connected to. */
+import { fstatSync } from 'node:fs'
+import type { LogStyle } from '../adapters/log.ts'
+import type { LogFormat } from '../config/index.ts'
+
+/** `environment` for $JOURNAL_STREAM (systemd.exec(5)), $NO_COLOR and $INVOCATION_ID. */
+export function logStyle(logFormat: LogFormat, environment: NodeJS.ProcessEnv): LogStyle {
+  if (logFormat !== 'auto') return logFormat
+  if (isJournal(environment['JOURNAL_STREAM'])) return 'journal'
+  return process.stderr.isTTY && (environment['NO_COLOR'] ?? '') === '' ? 'colour' : 'text'
+}
+
+/** The variable names the device and inode of the journal's socket: a child whose stderr went elsewhere inherits it too. */
+function isJournal(stream: string | undefined): boolean {
+  if (stream === undefined) return false
+  const { dev, ino } = fstatSync(2)
+  return stream === `${dev}:${ino}`
+}
