@@ -18,6 +18,7 @@ export function contradictions(root: Tree): Finding[] {
     ...(token === undefined ? [] : [...unproven(token), ...repeated(childOf(token, 'endpoints'))]),
     ...(bootstrap === undefined ? [] : chosen(bootstrap, ['bootstrap'], TOKEN_KEYS, 'at most')),
     ...collisions(root),
+    ...overwritten(root),
   ]
 }
 
@@ -90,7 +91,7 @@ interface WrittenPath {
   offset: number | undefined
 }
 
-/** No two of files.* may be the same, no file may stand where a directory is needed, and no input may be overwritten. */
+/** No two of files.* may be the same, and no file may stand where a directory is needed. */
 function collisions(root: Tree): Finding[] {
   const written = writtenPaths(root)
   const findings: Finding[] = []
@@ -107,6 +108,29 @@ function collisions(root: Tree): Finding[] {
   return findings
 }
 
+/** What the agent is told to read, and would replace by something else. */
+function overwritten(root: Tree): Finding[] {
+  const inputs = [
+    ['discovery', 'file', 'path'],
+    ['discovery', 'token', 'tokenFile'],
+    ['bootstrap', 'tokenFile'],
+  ]
+  const written = writtenPaths(root).filter(({ isFile }) => isFile)
+  return inputs.flatMap((keys) => {
+    const node = keys.reduce<Tree | undefined>(childOf, root)
+    return (node === undefined ? [] : given(node, formatPath(keys), true)).flatMap(({ name, path }) =>
+      written
+        .filter((other) => other.path === path)
+        .map((other) => ({
+          offset: node?.offset ?? 0,
+          path: name,
+          message: `is read, but written as ${other.name}`,
+          expected: 'a path of its own for each',
+        })),
+    )
+  })
+}
+
 function relate(left: WrittenPath, right: WrittenPath): 'same' | 'nested' | undefined {
   if (left.path === right.path) return 'same'
   const isInside = (inner: WrittenPath, outer: WrittenPath) => outer.isFile && inner.path.startsWith(`${outer.path}/`)
@@ -115,23 +139,11 @@ function relate(left: WrittenPath, right: WrittenPath): 'same' | 'nested' | unde
 
 function writtenPaths(root: Tree): WrittenPath[] {
   const section = childOf(root, 'files')
-  const written = Object.entries(DEFAULT_FILES).flatMap(([key, fallback]): WrittenPath[] => {
+  return Object.entries(DEFAULT_FILES).flatMap(([key, fallback]): WrittenPath[] => {
     const [name, isFile] = [`files.${key}`, key === 'kubeconfig' || key === 'ca']
     const node = childOf(section, key)
     return node === undefined ? [{ name, path: fallback, isFile, offset: undefined }] : given(node, name, isFile)
   })
-  const inputs = [
-    ['discovery', 'file', 'path'],
-    ['discovery', 'token', 'tokenFile'],
-    ['bootstrap', 'tokenFile'],
-  ]
-  const read = inputs.flatMap((path) => {
-    const node = path.reduce<Tree | undefined>(childOf, root)
-    return node === undefined ? [] : given(node, formatPath(path), true)
-  })
-  // Only what is read, and is also written, is a contradiction: two keys may read the same file.
-  const overwritten = read.filter(({ path }) => written.some((other) => other.isFile && other.path === path))
-  return [...written, ...overwritten]
 }
 
 function given(node: Tree, name: string, isFile: boolean): WrittenPath[] {

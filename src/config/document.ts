@@ -17,8 +17,11 @@ import { formatPath, isShowableKey, type Fault, type Path, type PathPart } from 
 import { syntaxFault } from './syntax.ts'
 
 const MAX_BYTES = 1024 * 1024
+/** Of what is neither comment nor blank line: the YAML library takes minutes for a megabyte of nothing but quotes. */
+const MAX_CONTENT = 64 * 1024
 const MAX_NODES = 10_000
 const MAX_DEPTH = 32
+const MAX_SYNTAX_FINDINGS = 20
 const BOM = '\uFEFF'
 
 export interface Scalar {
@@ -97,7 +100,7 @@ export function readDocument(fileText: string): ReadDocument {
   if (findings.length > 0) return { tree: undefined, findings, place }
   const reader = new Reader()
   const tree = document.contents === null ? undefined : reader.read(document.contents, [], 0)
-  return { tree: isNothing(tree) ? undefined : tree, findings: reader.findings, place }
+  return { tree: reader.isCut || isNothing(tree) ? undefined : tree, findings: reader.findings, place }
 }
 
 /** What is wrong with the text before YAML looks at it. */
@@ -109,6 +112,10 @@ function textFault(text: string): Finding | undefined {
       message: 'is larger than 1 MiB',
       expected: 'a configuration, which is a few kilobytes',
     }
+  }
+  if (text.replace(/^[ \t]*(#.*)?\r?\n/gm, '').length > MAX_CONTENT) {
+    const message = 'is larger than 64 KiB without its comments'
+    return { offset: 0, path: '', message, expected: 'a configuration, which is a few kilobytes' }
   }
   // eslint-disable-next-line no-control-regex -- these are what YAML calls not printable
   const offset = text.search(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/)
@@ -142,11 +149,13 @@ function syntaxFindings(document: Document.Parsed, text: string, place: (offset:
   }
   const errors = [...document.errors, ...document.warnings].sort((left, right) => left.pos[0] - right.pos[0])
   for (const { code, pos } of errors) add(pos[0], syntaxFault(code, text, pos[0]))
-  return [...findings.values()]
+  return [...findings.values()].slice(0, MAX_SYNTAX_FINDINGS)
 }
 
 class Reader {
   readonly findings: Finding[] = []
+  /** Part of the document was not read, so that no more can be said about it. */
+  isCut = false
   readonly #anchors = new Map<string, Node>()
   readonly #open = new Set<Node>()
   #nodes = 0
@@ -191,6 +200,7 @@ class Reader {
     const node = this.#anchors.get(anchor)
     if (node === undefined || this.#open.has(node)) {
       const message = node === undefined ? 'is an alias (*) without its anchor (&)' : 'is an alias that contains itself'
+      this.isCut = true
       this.findings.push({ offset, path: formatPath(path), message, expected: 'the value written out' })
       return undefined
     }
@@ -208,11 +218,15 @@ class Reader {
   }
 
   #refuseSize(offset: number): void {
-    const message = 'holds too many values, or values nested too deeply'
-    const expected = `at most ${MAX_NODES} values, ${MAX_DEPTH} levels deep, aliases followed`
-    if (!this.findings.some((finding) => finding.message === message)) {
-      this.findings.push({ offset, path: '', message, expected })
-    }
+    if (this.#nodes === Infinity) return
+    this.#nodes = Infinity // So that it is said once, and nothing more is read.
+    this.isCut = true
+    this.findings.push({
+      offset,
+      path: '',
+      message: 'holds too many values, or values nested too deeply',
+      expected: `at most ${MAX_NODES} values, ${MAX_DEPTH} levels deep, aliases followed`,
+    })
   }
 }
 

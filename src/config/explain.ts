@@ -30,7 +30,8 @@ function faultOf(issue: Issue, schema: Schema, node: Tree | undefined): Fault {
 }
 
 function notAnOption(value: string, schema: Schema): Fault {
-  const meant = nearest(value, optionsOf(schema) ?? [])
+  const options = optionsOf(schema) ?? []
+  const meant = options.length > 1 ? nearest(value, options) : undefined
   const suggestion = meant === undefined ? '' : `; did you mean ${meant}?`
   const message = value === '' ? 'is empty' : 'is not supported'
   return { message, expected: `${expectation(schema)}${suggestion}` }

@@ -1,10 +1,14 @@
 /** The known word that a mistyped one most likely meant. */
 
-/** The candidate nearest to `word`, or undefined where none is near: about a third of the letters may differ. */
+/**
+ * The candidate nearest to `word`, or undefined where none is near: about a third of the letters may differ,
+ * or the word goes on where the candidate ends (`warning`).
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(Math.min(word.length, 40) / 3)) + 1
   for (const candidate of candidates) {
+    if (candidate.length >= 3 && word.toLowerCase().startsWith(candidate.toLowerCase())) return candidate
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]

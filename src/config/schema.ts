@@ -71,8 +71,14 @@ function section<const Entries extends v.ObjectEntries>(entries: Entries, about:
 
 const exactlyOneOf = (keys: readonly string[]) => keys.map((key) => ({ required: [key] }))
 
-const path = (description: string, example: string) =>
-  text(parsePath, { title: `an absolute path, such as ${example}`, description, examples: [example], pattern: '^/' })
+function path(description: string, example: string) {
+  const title = `an absolute path, such as ${example}`
+  const parse = (value: string): Parsed<string> => {
+    const parsed = parsePath(value)
+    return 'value' in parsed ? parsed : { ...parsed, expected: title }
+  }
+  return text(parse, { title, description, examples: [example], pattern: '^/' })
+}
 
 const duration = (minimum: string, maximum: string, description: string, example: string) =>
   text(durationBetween(minimum, maximum), {

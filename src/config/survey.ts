@@ -40,7 +40,7 @@ function visit(tree: Tree, schema: Schema, path: Path, root: Schema, findings: F
   if (item !== undefined && tree.kind === 'list') {
     return tree.items.map((child, index) => visit(child, item, [...path, index], root, findings))
   }
-  if (tree.kind !== 'scalar') return tree.kind === 'list' ? [] : {}
+  if (tree.kind !== 'scalar') return undefined // No schema takes it, and valibot's objects would take a list.
   if (v.isOfType('string', unwrap(schema)) && isBooleanElsewhere(tree.value, tree.plain)) {
     const message = 'is a word that many YAML readers take for true or false'
     findings.push({ offset: tree.offset, path: formatPath(path), message, expected: 'the same in quotes' })
@@ -70,8 +70,9 @@ function unknownKey(key: string, siblings: readonly string[], root: Schema): { m
   if (key === '<<') return { message: 'is a merge key, which is not supported', expected: 'the keys written out' }
   const meant = nearest(key, siblings)
   if (meant !== undefined) return { message, expected: `did you mean ${meant}?` }
-  const elsewhere = placesOf(key, root, [])[0] ?? kubeadmKeys.get(key)
-  if (elsewhere !== undefined) return { message, expected: `did you mean ${elsewhere}?` }
+  const renamed = kubeadmKeys.get(key)
+  const elsewhere = renamed === undefined ? placesOf(key, root, []) : [renamed]
+  if (elsewhere.length > 0) return { message, expected: `did you mean ${elsewhere.join(' or ')}?` }
   return { message, expected: `the keys here are ${siblings.join(', ')}` }
 }
 

@@ -46,9 +46,19 @@ const faults: Readonly<Record<ErrorCode, Fault>> = {
   UNEXPECTED_TOKEN: { message: 'something stands where YAML does not allow it', expected: quoting },
 }
 
+const unquotedIPv6: Fault = {
+  message: 'an IPv6 address stands without quotes',
+  expected: 'quotes around it, such as "[::1]:6443"',
+}
+
 /** What `code` at `offset` means; where the text shows a well-known cause, that instead. */
 export function syntaxFault(code: ErrorCode, text: string, offset: number): Fault {
   const lineStart = text.lastIndexOf('\n', offset - 1) + 1
   if (/^[ ]*\t/.test(text.slice(lineStart, lineStart + 200)) && code !== 'MULTIPLE_DOCS') return faults.TAB_AS_INDENT
+  const line = text
+    .slice(lineStart, lineStart + 200)
+    .split('\n', 1)
+    .join('')
+  if (/(^|[\s,[])\[[0-9a-f]*:[0-9a-f:.]*\]:\d/i.test(line)) return unquotedIPv6
   return faults[code]
 }
