@@ -1,16 +1,19 @@
-/** Bundles the program into dist/: one file for each command that is loaded by itself, so that a run takes in no more than it needs. */
+/** Bundles the program into dist/, split so that a command and a phase of the join load no more than they need. */
 import { build } from 'esbuild'
 import { rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 
-const REQUIRE_FOR_COMMONJS = `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`
+const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
+/** Bundled CommonJS packages expect a `require` for Node's own modules. */
+const REQUIRE = `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`
 
-await rm('dist', { recursive: true, force: true })
+await rm(root('dist'), { recursive: true, force: true })
 const { metafile } = await build({
-  entryPoints: { 'node-bootstrap': 'src/cli/main.ts' },
+  entryPoints: { 'node-bootstrap': root('src/cli/main.ts') },
   bundle: true,
   splitting: true,
-  outdir: 'dist',
+  outdir: root('dist'),
   outExtension: { '.js': '.mjs' },
   chunkNames: 'chunks/[name]-[hash]',
   platform: 'node',
@@ -19,7 +22,10 @@ const { metafile } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'eof',
-  banner: { js: REQUIRE_FOR_COMMONJS },
+  banner: { js: REQUIRE },
+  // The same library as ES modules: what is unused falls away, and it loads in half the time.
+  alias: { yaml: root('node_modules/yaml/browser/dist/index.js') },
+  inject: [root('scripts/no-form-data.js')],
   metafile: true,
   logLevel: 'warning',
 })

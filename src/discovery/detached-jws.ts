@@ -23,7 +23,7 @@ export async function verifyDetachedJws(jws: string, content: string, token: Boo
       'signature-malformed',
       `the signature for token id ${token.id} has another header than alg HS256 and this kid`,
     )
-  const { flattenedVerify } = await import('jose')
+  const { flattenedVerify } = await import('jose/jws/flattened/verify')
   const encoded = Buffer.from(content, 'utf8').toString('base64url')
   try {
     await flattenedVerify(
