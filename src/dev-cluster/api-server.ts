@@ -145,9 +145,9 @@ async function serveCsr(
     if (verb === 'get') sendJson(response, 200, csrApi.getRequest(name, options))
     else if (verb === 'delete') sendJson(response, 200, csrApi.deleteRequest(name, options))
     else throw methodNotAllowed()
-  } else if (subresource !== 'approval') throw resourceNotFound()
+  } else if (subresource !== 'approval' && subresource !== 'status') throw resourceNotFound()
   else if (verb === 'get') sendJson(response, 200, csrApi.getRequest(name, options))
-  else if (verb === 'update')
+  else if (verb === 'update' && subresource === 'approval')
     sendJson(response, 200, csrApi.updateApproval(name, await readJson(incoming, KIND), options))
   else throw methodNotAllowed()
 }
