@@ -135,11 +135,7 @@ async function serveCsr(
     if (verb === 'watch') serveWatch(response, query, options.store, options.bookmarks)
     else if (verb === 'list') sendJson(response, 200, csrApi.listRequests(query, options))
     else if (verb === 'create')
-      sendJson(
-        response,
-        201,
-        csrApi.createRequest(await readJson(incoming, KIND), user, query.get('dryRun') === 'All', options),
-      )
+      sendJson(response, 201, csrApi.postRequest(await readJson(incoming, KIND), user, query, options))
     else throw methodNotAllowed()
   } else if (subresource === undefined) {
     if (verb === 'get') sendJson(response, 200, csrApi.getRequest(name, options))

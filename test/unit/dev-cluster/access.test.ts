@@ -169,6 +169,18 @@ describe('dev cluster: authentication and authorization', () => {
       403,
       `${nodes(worker, 'worker-2')}: node 'worker-1' cannot read 'worker-2', only its own Node object`,
     ],
+    [
+      'a node may not read cluster-info',
+      () => ({ path: CLUSTER_INFO, identity: node }),
+      403,
+      `configmaps "cluster-info" is forbidden: User "${worker}" cannot get resource "configmaps" in API group "" in the namespace "kube-public": no relationship found between node 'worker-1' and this object`,
+    ],
+    [
+      'a bootstrapper may not read cluster-info, which only anonymous is bound to',
+      () => ({ path: CLUSTER_INFO, token }),
+      403,
+      `configmaps "cluster-info" is forbidden: User "${bootstrap}" cannot get resource "configmaps" in API group "" in the namespace "kube-public"`,
+    ],
     ['a node reads requests', () => ({ path: CSRS, identity: node }), 200, undefined],
     [
       'an administrator finds what is not there',

@@ -195,7 +195,10 @@ describe('dev cluster: certificate signing requests', () => {
   })
 
   it('stores nothing of a dry run', async () => {
-    assert.equal((await create(csrObject(pem, 'dry'), { path: `${CSRS}?dryRun=All` })).status, 201)
+    const dry = await create(csrObject(pem, 'dry'), { path: `${CSRS}?dryRun=All` })
+    assert.deepEqual([dry.status, 'resourceVersion' in dry.csr.metadata], [201, false])
+    const unknown = await create(csrObject(pem, 'dry'), { path: `${CSRS}?dryRun=x` })
+    assert.deepEqual([unknown.status, unknown.failure.details?.kind], [422, 'CreateOptions'])
     assert.equal((await ask(cluster, { path: `${CSRS}/dry`, token })).status, 404)
   })
 
