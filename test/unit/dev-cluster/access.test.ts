@@ -87,6 +87,17 @@ describe('dev cluster: authentication and authorization', () => {
     assert.equal((await ask(cluster, { path: '/version', identity: leaf })).status, 401)
   })
 
+  it('takes no client certificate of a certificate that is no CA', async () => {
+    const notCa = createCertificateAuthority({ parent: cluster.ca, commonName: 'leaf', isCertificateAuthority: false })
+    const forged = notCa.issue({
+      commonName: 'x',
+      organizations: ['system:masters'],
+      extendedKeyUsages: ['clientAuth'],
+    })
+    const identity = { ...forged, certificatePem: forged.certificatePem + notCa.certificatePem }
+    assert.equal((await ask(cluster, { path: '/version', identity })).status, 401)
+  })
+
   it('refuses everybody without credentials when anonymous access is off', async () => {
     const closed = await startDevCluster({ anonymousAccess: false })
     try {

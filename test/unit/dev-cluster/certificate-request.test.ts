@@ -117,6 +117,7 @@ describe('signer validation', () => {
       'URI subjectAltNames are not allowed',
     ],
     ['client auth alone is refused', client, {}, ['client auth'], wantClientUsages],
+    ['digital signature alone is refused', client, {}, ['digital signature'], wantClientUsages],
     ['server auth in a client request is refused', client, {}, [...clientUsages, 'server auth'], wantClientUsages],
     ['a serving request with a DNS name is signed', serving, { subjectAltName: 'DNS:w' }, servingUsages, undefined],
     [

@@ -148,14 +148,15 @@ describe('dev cluster: certificate signing requests', () => {
 
   it('takes verdicts of an administrator over the API, once', async () => {
     await create(csrObject(pem, 'judged'), {}, manual)
-    const verdict = async (type: string, changes: object = {}): Promise<Answer> => {
+    const verdict = async (type: string, changes: object = {}, truth = 'True'): Promise<Answer> => {
       const csr = manual.getCertificateSigningRequest('judged')
-      const status = { conditions: [{ type, status: 'True', reason: 'Lab', message: 'because' }] }
+      const status = { conditions: [{ type, status: truth, reason: 'Lab', message: 'because' }] }
       const path = `${CSRS}/judged/approval`
       const body = { ...csr, status, metadata: { ...csr.metadata, ...changes } }
       return ask(manual, { method: 'PUT', path, identity: manual.adminIdentity, body })
     }
     assert.equal((await verdict('Denied', { resourceVersion: '1' })).failure.reason, 'Conflict')
+    assert.match((await verdict('Denied', {}, 'False')).failure.message ?? '', /Unsupported value: "False"/)
     const denied = await verdict('Denied')
     assert.equal(denied.csr.status.conditions?.[0]?.reason, 'Lab')
     const swapped = await verdict('Approved')
