@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { join } from 'node:path'
 import type { ConfigMap } from 'kubernetes-types/core/v1.js'
+import { AdminClient } from '../../harness/admin-client.ts'
+import { spawnAgent } from '../../harness/agent-process.ts'
 import { clusterInfoSignature } from '../../harness/cluster-info-signature.ts'
+import { eventually } from '../../harness/eventually.ts'
+import { CLUSTER_INFO_PATH } from '../../harness/kube-objects.ts'
 import {
   realControlPlaneAvailability,
   startRealControlPlane,
@@ -10,6 +16,9 @@ import {
 
 const availability = await realControlPlaneAvailability()
 const title = availability.available ? availability.version : `skipped: ${availability.reason}`
+
+const CSR_PATH = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
+const NODE_SIGNER = 'kubernetes.io/kube-apiserver-client-kubelet'
 
 describe(`a real control plane (${title})`, function () {
   this.timeout(240_000)
@@ -25,7 +34,7 @@ describe(`a real control plane (${title})`, function () {
   })
 
   const clusterInfo = async (): Promise<Record<string, string>> => {
-    const { body } = await controlPlane.admin('GET', '/api/v1/namespaces/kube-public/configmaps/cluster-info')
+    const { body } = await controlPlane.admin('GET', CLUSTER_INFO_PATH)
     return { ...(body as ConfigMap).data }
   }
 
@@ -53,16 +62,7 @@ describe(`a real control plane (${title})`, function () {
   it('lists, approves, denies and deletes certificate requests', async () => {
     assert.deepEqual(await controlPlane.listCertificateSigningRequests(), [])
     for (const name of ['wanted', 'unwanted']) {
-      const { status } = await controlPlane.admin('POST', '/apis/certificates.k8s.io/v1/certificatesigningrequests', {
-        apiVersion: 'certificates.k8s.io/v1',
-        kind: 'CertificateSigningRequest',
-        metadata: { name },
-        spec: {
-          request: Buffer.from(NODE_REQUEST).toString('base64'),
-          signerName: 'example.com/nobody',
-          usages: ['digital signature', 'client auth'],
-        },
-      })
+      const { status } = await controlPlane.admin('POST', CSR_PATH, nodeRequest(name, 'example.com/nobody'))
       assert.equal(status, 201)
     }
     await controlPlane.approve('wanted')
@@ -91,6 +91,42 @@ describe(`a real control plane (${title})`, function () {
     assert.equal(`jws-kubeconfig-${token.slice(0, 6)}` in (await clusterInfo()), true)
   })
 
+  it('runs beside another one, which approves and signs by itself and lets nobody in without credentials', async () => {
+    const other = await startRealControlPlane({ anonymousAuth: false, certificateDurationMs: 600_000 })
+    try {
+      const port = Number(other.endpoint.split(':')[1])
+      const client = new AdminClient({ port, caPem: other.caPem })
+      const authorization = `Bearer ${await other.createToken()}`
+      assert.equal((await client.send('GET', CLUSTER_INFO_PATH)).status, 401)
+
+      const posted = await client.send('POST', CSR_PATH, nodeRequest('node', NODE_SIGNER), { authorization })
+      assert.equal(posted.status, 201, JSON.stringify(posted.body))
+      const certificate = await eventually('the certificate is issued', { deadlineMs: 60_000 }, async () => {
+        const [csr] = await other.listCertificateSigningRequests()
+        return csr?.status?.certificate
+      })
+      client.close()
+      const issued = new X509Certificate(Buffer.from(certificate, 'base64'))
+      assert.equal(issued.subject, 'O=system:nodes\nCN=system:node:worker-1')
+      assert.ok(Date.parse(issued.validTo) - Date.now() <= 600_000)
+      assert.ok(issued.checkIssued(new X509Certificate(other.caPem)))
+    } finally {
+      await other.stop()
+    }
+  })
+
+  it('ends with the process that started it, however that ends', async () => {
+    await using owner = spawnAgent({
+      entry: [process.execPath, join(import.meta.dirname, 'fixture-owner.ts')],
+      args: [],
+    })
+    const pid = Number(await owner.waitForLine(/^\d+$/))
+    process.kill(pid, 0)
+    owner.kill('SIGKILL')
+    await owner.exited
+    await eventually('the orphan is gone', { deadlineMs: 10_000 }, () => Promise.resolve(isGone(pid)))
+  })
+
   it('leaves no process and no directory', async () => {
     const { pids, directory } = controlPlane.traces
     assert.equal(pids.length, 3)
@@ -99,6 +135,29 @@ describe(`a real control plane (${title})`, function () {
     assert.equal(existsSync(directory), false)
   })
 })
+
+function nodeRequest(name: string, signerName: string): Record<string, unknown> {
+  return {
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name },
+    spec: {
+      request: Buffer.from(NODE_REQUEST).toString('base64'),
+      signerName,
+      // 1.20 approves no kubelet's request without key encipherment, whatever its key; newer ones take both.
+      usages: ['digital signature', 'client auth', 'key encipherment'],
+    },
+  }
+}
+
+function isGone(pid: number): true | undefined {
+  try {
+    process.kill(pid, 0)
+    return undefined
+  } catch {
+    return true
+  }
+}
 
 /** From `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /O=system:nodes/CN=system:node:worker-1`; nobody has the key. */
 const NODE_REQUEST = `-----BEGIN CERTIFICATE REQUEST-----
