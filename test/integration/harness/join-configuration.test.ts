@@ -25,6 +25,6 @@ describe('writeJoinConfiguration', () => {
         unsafeSkipCAVerification: true,
       },
     })
-    for (const path of Object.values(written.files)) assert.ok(path.startsWith(directory.path))
+    for (const path of Object.values<string>({ ...written.files })) assert.ok(path.startsWith(directory.path))
   })
 })
