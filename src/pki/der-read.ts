@@ -153,23 +153,23 @@ export function readTime(value: DerValue): number {
   if ((value.tag !== TAG.utcTime && value.tag !== TAG.generalizedTime) || match === null)
     throw new DerError('is no time')
   const [, year, month, day, hour, minute, second] = match
-  const atMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-  if (Number.isNaN(atMs)) throw new DerError('is no date')
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
+  const atMs = Date.parse(iso)
+  // V8 takes 30 February for 2 March, and 24:00 for midnight: what does not come back was no date.
+  if (Number.isNaN(atMs) || new Date(atMs).toISOString() !== iso) throw new DerError('is no date')
   return atMs
 }
 
-const textDecoders: Readonly<Record<number, 'utf-8' | 'latin1'>> = {
-  [TAG.utf8String]: 'utf-8',
-  [TAG.printableString]: 'latin1',
-  [TAG.ia5String]: 'latin1',
-}
+const TEXT_TAGS: readonly number[] = [TAG.utf8String, TAG.printableString, TAG.ia5String]
 
 /** Text of the string types that X.509 names of Kubernetes use; any other type is refused. */
 export function readText(value: DerValue): string {
-  const encoding = textDecoders[value.tag]
-  if (encoding === undefined) throw new DerError(`has a string of type ${value.tag}`)
+  if (!TEXT_TAGS.includes(value.tag)) throw new DerError(`has a string of type ${value.tag}`)
+  // Node decodes "latin1" as windows-1252; neither of the two types has anything beyond ASCII.
+  if (value.tag !== TAG.utf8String && value.contents.some((octet) => octet > 0x7f))
+    throw new DerError('has text that is no ASCII')
   try {
-    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(value.contents)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value.contents)
   } catch (cause) {
     throw new DerError('has text that is no UTF-8', { cause })
   }
@@ -178,6 +178,8 @@ export function readText(value: DerValue): string {
 /** A BIT STRING: its bytes, and how many low bits of the last one do not count. */
 export function readBitString(value: DerValue): { bytes: Uint8Array; unusedBits: number } {
   const unusedBits = value.contents[0]
-  if (value.tag !== TAG.bitString || unusedBits === undefined || unusedBits > 7) throw new DerError('is no bit string')
-  return { bytes: value.contents.subarray(1), unusedBits }
+  const bytes = value.contents.subarray(1)
+  if (value.tag !== TAG.bitString || unusedBits === undefined || unusedBits > (bytes.length === 0 ? 0 : 7))
+    throw new DerError('is no bit string')
+  return { bytes, unusedBits }
 }
