@@ -135,19 +135,15 @@ async function serveCsr(
     if (verb === 'watch') serveWatch(response, query, options.store, options.bookmarks)
     else if (verb === 'list') sendJson(response, 200, csrApi.listRequests(query, options))
     else if (verb === 'create')
-      sendJson(
-        response,
-        201,
-        csrApi.createRequest(await readJson(incoming, KIND), user, query.get('dryRun') === 'All', options),
-      )
+      sendJson(response, 201, csrApi.postRequest(await readJson(incoming, KIND), user, query, options))
     else throw methodNotAllowed()
   } else if (subresource === undefined) {
     if (verb === 'get') sendJson(response, 200, csrApi.getRequest(name, options))
     else if (verb === 'delete') sendJson(response, 200, csrApi.deleteRequest(name, options))
     else throw methodNotAllowed()
-  } else if (subresource !== 'approval') throw resourceNotFound()
+  } else if (subresource !== 'approval' && subresource !== 'status') throw resourceNotFound()
   else if (verb === 'get') sendJson(response, 200, csrApi.getRequest(name, options))
-  else if (verb === 'update')
+  else if (verb === 'update' && subresource === 'approval')
     sendJson(response, 200, csrApi.updateApproval(name, await readJson(incoming, KIND), options))
   else throw methodNotAllowed()
 }

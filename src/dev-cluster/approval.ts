@@ -17,38 +17,40 @@ export function readConditions(value: unknown): Condition[] {
   }))
 }
 
-/** Verdicts from the submission, everything else from the stored object; times are the server's. */
+/** As submitted, with the server's times: a condition that is not new keeps the moment of its transition. */
 export function approvalConditions(
   old: CertificateSigningRequest,
   submitted: readonly Condition[],
   nowMs: number,
 ): Condition[] {
-  const before = old.status.conditions ?? []
   const now = timestamp(nowMs)
-  return [
-    ...before.filter((condition) => !isVerdict(condition)),
-    ...submitted.filter(isVerdict).map((condition) => ({
-      ...condition,
-      lastUpdateTime: now,
-      lastTransitionTime: before.find(({ type }) => type === condition.type)?.lastTransitionTime ?? now,
-    })),
-  ]
+  return submitted.map((condition) => ({
+    ...condition,
+    lastUpdateTime: now,
+    lastTransitionTime: old.status.conditions?.find(({ type }) => type === condition.type)?.lastTransitionTime ?? now,
+  }))
 }
 
 export function conditionErrors(conditions: readonly Condition[], before: readonly Condition[]): FieldError[] {
-  const removed = before.filter((old) => isVerdict(old) && !conditions.some(({ type }) => type === old.type))
+  const isPermanent = (condition: Condition): boolean => isVerdict(condition) || condition.type === 'Failed'
+  const differs = (from: readonly Condition[], to: readonly Condition[]): Condition[] =>
+    from.filter((condition) => isPermanent(condition) && !to.some(({ type }) => type === condition.type))
+  const added = differs(conditions, before).filter((condition) => !isVerdict(condition))
   return [
     ...conditions.flatMap((condition, index) => [
       ...statusErrors(condition, `status.conditions[${index}].status`),
       ...exclusionErrors(conditions, index),
     ]),
-    ...removed.map(({ type }): FieldError => ({
-      type: 'Forbidden',
-      field: 'status.conditions',
-      message: `Forbidden: updates may not remove a condition of type "${type}"`,
-    })),
+    ...differs(before, conditions).map(({ type }) => forbiddenChange('remove', type)),
+    ...added.map(({ type }) => forbiddenChange('add', type)),
   ]
 }
+
+const forbiddenChange = (verb: 'add' | 'remove', type: string): FieldError => ({
+  type: 'Forbidden',
+  field: 'status.conditions',
+  message: `Forbidden: updates may not ${verb} a condition of type "${type}"`,
+})
 
 function statusErrors({ status }: Condition, field: string): FieldError[] {
   if (status === 'True') return []

@@ -44,15 +44,7 @@ function mayReadPath(user: User, { verb, path }: RequestInfo): boolean {
 function decide(user: User, verb: string, target: NonNullable<RequestInfo['resource']>): boolean | string {
   const { group, resource, name, subresource } = target
   const isPlain = subresource === undefined
-  // kubeadm:bootstrap-signer-clusterinfo binds the user system:anonymous alone: a token on this path earns a 403.
-  if (group === '' && resource === 'configmaps')
-    return (
-      isPlain &&
-      user.name === 'system:anonymous' &&
-      verb === 'get' &&
-      target.namespace === 'kube-public' &&
-      name === 'cluster-info'
-    )
+  if (group === '' && resource === 'configmaps') return configMapDecision(user, verb, target)
   const nodeName = nodeNameOf(user)
   const isBootstrapper = user.groups.includes('system:bootstrappers:kubeadm:default-node-token')
   if (group === GROUP && resource === RESOURCE && isPlain)
@@ -62,6 +54,15 @@ function decide(user: User, verb: string, target: NonNullable<RequestInfo['resou
     return isBootstrapper && verb === 'get'
   }
   return false
+}
+
+/** kubeadm:bootstrap-signer-clusterinfo binds the user system:anonymous alone: a token on this path earns a 403. */
+function configMapDecision(user: User, verb: string, target: NonNullable<RequestInfo['resource']>): boolean | string {
+  const isClusterInfo = target.namespace === 'kube-public' && target.name === 'cluster-info'
+  if (user.name === 'system:anonymous') return isClusterInfo && verb === 'get' && target.subresource === undefined
+  const nodeName = nodeNameOf(user)
+  if (nodeName === undefined || verb !== 'get') return false
+  return `no relationship found between node '${nodeName}' and this object`
 }
 
 function nodeDecision(nodeName: string, verb: string, asked: string | undefined): boolean | string {

@@ -150,7 +150,8 @@ function extensions(issuer: Issuer, subjectPublicKeyInfo: Uint8Array, options: C
     options.keyUsages ??
     (['digitalSignature', 'keyEncipherment', ...(isCertificateAuthority ? ['keyCertSign' as const] : [])] as const)
   const purposes = (options.extendedKeyUsages ?? []).map((usage) => extendedKeyUsageOids[usage] ?? usage)
-  const subjectAltName = x509.subjectAltName(options)
+  const isSubjectEmpty = options.commonName === undefined && (options.organizations ?? []).length === 0
+  const subjectAltName = x509.subjectAltName(options, isSubjectEmpty)
   return [
     ...(usages.length > 0 ? [x509.keyUsage(usages)] : []),
     ...(purposes.length > 0 ? [x509.extendedKeyUsage(purposes)] : []),

@@ -4,7 +4,7 @@ import { approvalConditions, conditionErrors, readConditions } from './approval.
 import type { User } from './authentication.ts'
 import { admitCertificateSigningRequest } from './authorization.ts'
 import { type CertificateSigningRequest, GROUP, KIND, resourceName } from './certificate-signing-requests.ts'
-import type { CsrStore } from './csr-store.ts'
+import type { CsrStore, NewRequest, Preview } from './csr-store.ts'
 import { validateCertificateSigningRequest } from './csr-validation.ts'
 import { fieldSelector } from './field-selector.ts'
 import { isObject } from './request-body.ts'
@@ -15,19 +15,36 @@ export interface CsrApiContext {
   nowMs: () => number
 }
 
-/** POST: admitted, validated, and stored unless `dryRun`. */
-export function createRequest(
+/** POST: admitted, validated and stored, or with `dryRun=All` only shown. */
+export function postRequest(
   body: unknown,
   user: User,
-  dryRun: boolean,
-  { store, nowMs }: CsrApiContext,
-): CertificateSigningRequest {
+  query: URLSearchParams,
+  context: CsrApiContext,
+): CertificateSigningRequest | Preview {
+  const dryRun = query.getAll('dryRun')
+  if (dryRun.some((value) => value !== 'All')) {
+    const value = `[]string{${dryRun.map((text) => JSON.stringify(text)).join(', ')}}`
+    const message = `Unsupported value: ${value}: supported values: "All"`
+    throw invalid('meta.k8s.io', 'CreateOptions', '', [{ type: 'NotSupported', field: 'dryRun', message }])
+  }
+  if (dryRun.length === 0) return createRequest(body, user, context)
+  return context.store.preview(admitted(body, user, context), context.nowMs())
+}
+
+/** As POST without options does. */
+export function createRequest(body: unknown, user: User, context: CsrApiContext): CertificateSigningRequest {
+  return context.store.create(admitted(body, user, context), context.nowMs())
+}
+
+/** The object to store; throws where admission, validation or the name's owner is against it. */
+function admitted(body: unknown, user: User, { store }: CsrApiContext): NewRequest {
   const submitted = decodeSubmission(body)
   const refusal = admitCertificateSigningRequest(user, submitted) ?? validateCertificateSigningRequest(submitted)
   if (refusal !== undefined) throw refusal
   const { name, generateName, labels, annotations, request, signerName, usages, expirationSeconds } = submitted
   if (store.get(name) !== undefined) throw alreadyExists(resourceName(name))
-  const created = {
+  return {
     metadata: {
       name,
       ...(generateName === '' ? {} : { generateName }),
@@ -44,7 +61,6 @@ export function createRequest(
     },
     status: {},
   }
-  return dryRun ? store.preview(created, nowMs()) : store.create(created, nowMs())
 }
 
 export function getRequest(name: string, { store }: CsrApiContext): CertificateSigningRequest {

@@ -13,8 +13,13 @@ export interface StoreEvent {
   resourceVersion: number
 }
 
-type NewRequest = Omit<CertificateSigningRequest, 'kind' | 'apiVersion' | 'metadata'> & {
+export type NewRequest = Omit<CertificateSigningRequest, 'kind' | 'apiVersion' | 'metadata'> & {
   metadata: Partial<CertificateSigningRequest['metadata']> & { name: string }
+}
+
+/** An object that was never stored has no resourceVersion. */
+export type Preview = Omit<CertificateSigningRequest, 'metadata'> & {
+  metadata: Omit<CertificateSigningRequest['metadata'], 'resourceVersion'>
 }
 
 export class CsrStore {
@@ -60,14 +65,15 @@ export class CsrStore {
 
   /** Stores a new object under its name, which must be free. */
   create(object: NewRequest, nowMs: number): CertificateSigningRequest {
-    const stored = this.preview(object, nowMs)
-    stored.metadata.resourceVersion = String(this.nextResourceVersion())
+    const preview = this.preview(object, nowMs)
+    const resourceVersion = String(this.nextResourceVersion())
+    const stored = { ...preview, metadata: { ...preview.metadata, resourceVersion } }
     this.#put('ADDED', stored)
     return structuredClone(stored)
   }
 
   /** What create would store, without storing it: no resourceVersion is spent. */
-  preview(object: NewRequest, nowMs: number): CertificateSigningRequest {
+  preview(object: NewRequest, nowMs: number): Preview {
     const { name, ...metadata } = object.metadata
     return {
       kind: 'CertificateSigningRequest',
@@ -77,7 +83,6 @@ export class CsrStore {
         name,
         ...metadata,
         uid: randomUUID(),
-        resourceVersion: '',
         creationTimestamp: timestamp(nowMs),
       },
     }

@@ -7,10 +7,9 @@ import type { Clock } from '../lib/ports.ts'
 import { answer } from './api-server.ts'
 import { type BootstrapTokenOptions, BootstrapTokens } from './bootstrap-tokens.ts'
 import { type CertificateAuthority, createCertificateAuthority, type IssuedIdentity } from './certificate-authority.ts'
-import type { CertificateSigningRequest } from './certificate-signing-requests.ts'
 import { ClusterInfo, type ClusterInfoData, clusterInfoKubeconfig } from './cluster-info.ts'
-import { addCondition, startControllers } from './controllers.ts'
-import { createRequest, getRequest } from './csr-api.ts'
+import { startControllers } from './controllers.ts'
+import { type RequestMethods, requestMethods } from './csr-methods.ts'
 import { CsrStore } from './csr-store.ts'
 import {
   type FaultHook,
@@ -46,12 +45,7 @@ export interface DevClusterOptions {
   respond?: FaultHook
 }
 
-export interface Verdict {
-  reason?: string
-  message?: string
-}
-
-export interface DevCluster {
+export interface DevCluster extends RequestMethods {
   /** host:port. */
   readonly endpoint: string
   readonly ca: CertificateAuthority
@@ -67,18 +61,6 @@ export interface DevCluster {
   /** Returns `id.secret`, and signs cluster-info anew. */
   createToken(options?: BootstrapTokenOptions): string
   deleteToken(id: string): void
-  listCertificateSigningRequests(): CertificateSigningRequest[]
-  /** Throws an ApiStatusError where there is none of that name; so do the next four. */
-  getCertificateSigningRequest(name: string): CertificateSigningRequest
-  approve(name: string, verdict?: Verdict): CertificateSigningRequest
-  deny(name: string, verdict?: Verdict): CertificateSigningRequest
-  /** What a signer with problems of its own reports. */
-  fail(name: string, verdict?: Verdict): CertificateSigningRequest
-  deleteCertificateSigningRequest(name: string): void
-  /** Puts any certificate PEM into the status, as a faulty signer would. */
-  setCertificate(name: string, certificatePem: string): CertificateSigningRequest
-  /** Creates one as the admin; throws an ApiStatusError as the API answers. */
-  createCertificateSigningRequest(object: unknown): CertificateSigningRequest
   /** Publishes what `change` returns, undefined for no ConfigMap; signatures are left stale unless `sign`. */
   patchClusterInfo(change: (data: ClusterInfoData) => ClusterInfoData | undefined, options?: { sign?: boolean }): void
   /** The watches that have asked for bookmarks get one. */
@@ -180,7 +162,7 @@ function devCluster(parts: Parts): DevCluster {
       server.respond = hook
     },
     ...tokenMethods(parts),
-    ...requestMethods(parts),
+    ...requestMethods(parts.store, parts.nowMs),
     sendBookmarks: () => {
       for (const send of bookmarks) send()
     },
@@ -216,46 +198,6 @@ function tokenMethods({
       clusterInfo.data = change(clusterInfo.data ?? {})
       if (sign) clusterInfo.sign(tokens)
     },
-  }
-}
-
-type RequestMethods = Pick<
-  DevCluster,
-  | 'listCertificateSigningRequests'
-  | 'getCertificateSigningRequest'
-  | 'approve'
-  | 'deny'
-  | 'fail'
-  | 'deleteCertificateSigningRequest'
-  | 'setCertificate'
-  | 'createCertificateSigningRequest'
->
-
-function requestMethods({ store, nowMs }: Parts): RequestMethods {
-  const api = { store, nowMs }
-  const judge =
-    (type: 'Approved' | 'Denied' | 'Failed', reason: string, message: string) =>
-    (name: string, verdict: Verdict = {}): CertificateSigningRequest => {
-      const condition = { type, reason: verdict.reason ?? reason, message: verdict.message ?? message }
-      return addCondition(getRequest(name, api), condition, api) ?? getRequest(name, api)
-    }
-  const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
-  return {
-    listCertificateSigningRequests: () => store.list(),
-    getCertificateSigningRequest: (name) => getRequest(name, api),
-    approve: judge('Approved', 'KubectlApprove', 'This CSR was approved by kubectl certificate approve.'),
-    deny: judge('Denied', 'KubectlDeny', 'This CSR was denied by kubectl certificate deny.'),
-    fail: judge('Failed', 'SignerValidationFailure', 'the signer refused'),
-    deleteCertificateSigningRequest: (name) => {
-      getRequest(name, api)
-      store.delete(name)
-    },
-    setCertificate: (name, certificatePem) => {
-      const { status } = getRequest(name, api)
-      const certificate = Buffer.from(certificatePem).toString('base64')
-      return store.updateStatus(name, { ...status, certificate }) ?? getRequest(name, api)
-    },
-    createCertificateSigningRequest: (object) => createRequest(object, admin, false, api),
   }
 }
 

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import { type DetailedPeerCertificate, TLSSocket } from 'node:tls'
 
 /** What happened on the wire; no header values, so that no credential is kept. */
 export interface RecordedRequest {
@@ -66,7 +66,8 @@ export class TlsServer {
         ALPNProtocols: ['http/1.1'],
       },
       (incoming, response) => {
-        void this.#serve(incoming, response)
+        // A hook that throws must not leave its request without an end.
+        this.#serve(incoming, response).catch(() => response.destroy())
       },
     )
     this.#server.on('secureConnection', (socket) => {
@@ -170,8 +171,9 @@ const drained = (response: ServerResponse): Promise<void> =>
 export function peerCertificates(socket: Socket): Uint8Array[] {
   const chain: Uint8Array[] = []
   if (!(socket instanceof TLSSocket)) return chain
-  let certificate = socket.getPeerCertificate(true)
-  while ('raw' in certificate && !chain.some((known) => certificate.raw.equals(known))) {
+  // An object without `raw` stands for no certificate; a last one without a known issuer has no issuerCertificate.
+  let certificate: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true)
+  while (certificate?.raw !== undefined && !chain.some((known) => certificate?.raw?.equals(known))) {
     chain.push(certificate.raw)
     certificate = certificate.issuerCertificate
   }

@@ -75,15 +75,18 @@ export const subjectKeyIdentifier = (identifier: Uint8Array): Asn1 =>
 export const authorityKeyIdentifier = (identifier: Uint8Array): Asn1 =>
   extension(OID.authorityKeyIdentifier, false, sequence(contextPrimitive(0, identifier)))
 
-/** undefined where there is no name at all: a SAN extension must not be empty. */
-export function subjectAltName(names: SubjectAltNames): Asn1 | undefined {
+/**
+ * undefined where there is no name at all: a SAN extension must not be empty. It is critical where the subject is empty
+ * (RFC 5280 §4.2.1.6).
+ */
+export function subjectAltName(names: SubjectAltNames, critical: boolean): Asn1 | undefined {
   const general = [
     ...(names.emailAddresses ?? []).map((email) => contextPrimitive(1, Buffer.from(email, 'latin1'))),
     ...(names.dnsNames ?? []).map((name) => contextPrimitive(2, Buffer.from(name, 'latin1'))),
     ...(names.uris ?? []).map((uri) => contextPrimitive(6, Buffer.from(uri, 'latin1'))),
     ...(names.ipAddresses ?? []).map((address) => contextPrimitive(7, ipAddressBytes(address))),
   ]
-  return general.length === 0 ? undefined : extension(OID.subjectAltName, false, sequence(...general))
+  return general.length === 0 ? undefined : extension(OID.subjectAltName, critical, sequence(...general))
 }
 
 /** The 4 or 16 bytes of an address in text form. */
