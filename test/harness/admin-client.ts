@@ -12,6 +12,8 @@ export interface AdminClientOptions {
   identity?: { certificate: string; key: string }
 }
 
+type AdminRequest = [method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>]
+
 export class AdminClient {
   readonly #agent: Agent
   readonly #port: number
@@ -22,13 +24,15 @@ export class AdminClient {
     this.#agent = new Agent({ keepAlive: true, ...tls })
   }
 
-  /** Rejects where there is no answer within 30 s. */
-  async send(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<AdminResponse> {
+  /** Rejects where the answer is not complete within 30 s. */
+  async send(...request: AdminRequest): Promise<AdminResponse> {
+    const response = await this.open(...request)
+    const answer = await text(response)
+    return { status: response.statusCode ?? 0, body: isJson(response) ? (JSON.parse(answer) as unknown) : answer }
+  }
+
+  /** The response as soon as its headers are there, for a watch; it ends after 30 s. */
+  async open(...[method, path, body, headers]: AdminRequest): Promise<IncomingMessage> {
     const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
     const sent = request({
       agent: this.#agent,
@@ -41,8 +45,7 @@ export class AdminClient {
     })
     sent.end(body === undefined ? undefined : JSON.stringify(body))
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
-    const answer = await text(response)
-    return { status: response.statusCode ?? 0, body: isJson(response) ? (JSON.parse(answer) as unknown) : answer }
+    return response
   }
 
   close(): void {

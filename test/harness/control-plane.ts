@@ -51,7 +51,7 @@ export interface ControlPlane {
 
   /** A new random token, `id.secret`. Resolves when cluster-info carries its valid signature and the API server accepts it. */
   createToken(options?: TokenOptions): Promise<string>
-  /** Resolves when the signature is gone and the API server refuses the token: a real one remembers a token for up to 10 s. */
+  /** Resolves when the signature is gone and the API server refuses the token: a real one remembers a used token for up to 10 s. */
   deleteToken(id: string): Promise<void>
 
   listCertificateSigningRequests(): Promise<CertificateSigningRequest[]>

@@ -40,7 +40,8 @@ function ask<Answer>(what: string, deadlineMs: number, probe: () => Promise<Answ
       }
       await delay(pauseMs)
     }
-    throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: lastError })
+    const last = lastError instanceof Error ? ` (${lastError.message})` : ''
+    throw new Error(`not within ${deadlineMs} ms: ${what}${last}`, { cause: lastError })
   }
   return {
     answer: loop(),

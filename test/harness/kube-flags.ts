@@ -5,6 +5,9 @@ import type { ControlPlaneOptions } from './control-plane.ts'
 
 const run = promisify(execFile)
 
+/** Also the API server's own audience, as long as none is configured. */
+export const SERVICE_ACCOUNT_ISSUER = 'https://kubernetes.default.svc'
+
 export interface Ports {
   apiServer: number
   etcdClient: number
@@ -40,7 +43,7 @@ export function apiServerFlags(ports: Ports, options: ControlPlaneOptions): stri
     '--enable-admission-plugins=NodeRestriction',
     '--service-account-key-file=sa.key',
     '--service-account-signing-key-file=sa.key',
-    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-issuer=${SERVICE_ACCOUNT_ISSUER}`,
     '--service-cluster-ip-range=10.96.0.0/16',
     '--allow-privileged=true',
     ...(options.anonymousAuth === false ? ['--anonymous-auth=false'] : []),

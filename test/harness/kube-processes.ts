@@ -20,8 +20,7 @@ import {
 /** Generous, because a loaded build machine is no failure. */
 const READY_DEADLINE_MS = 120_000
 /** An API server waits for its clients' watches to end; all its state is in etcd, so it may as well be killed. */
-const API_SERVER_GRACE_MS = 2_000
-const GRACE_MS = 5_000
+const GRACE_MS = 2_000
 
 const API_SERVER_NAMES =
   'IP:127.0.0.1,IP:::1,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:api.lab.test'
@@ -76,8 +75,10 @@ export class KubeProcesses {
     const { assets, options, ports } = this.#setup
     this.#apiServer = await this.#spawn('apiserver', assets.apiServer, apiServerFlags(ports, options))
     await eventually('the API server is ready', { deadlineMs: READY_DEADLINE_MS, hopeless: this.died }, async () => {
-      const { status } = await this.admin.send('GET', '/readyz')
-      return status === 200 ? status : undefined
+      const { status, body } = await this.admin.send('GET', '/readyz')
+      // Its text names the checks that fail.
+      if (status !== 200) throw new Error(`/readyz: ${status} ${String(body)}`)
+      return status
     })
   }
 
@@ -85,7 +86,7 @@ export class KubeProcesses {
   async stopApiServer(): Promise<void> {
     await this.#controllerManager?.stop(GRACE_MS)
     this.#controllerManager = undefined
-    await this.#apiServer?.stop(API_SERVER_GRACE_MS)
+    await this.#apiServer?.stop(GRACE_MS)
     this.#apiServer = undefined
   }
 
