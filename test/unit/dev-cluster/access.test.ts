@@ -88,7 +88,12 @@ describe('dev cluster: authentication and authorization', () => {
   })
 
   it('takes no client certificate of a certificate that is no CA', async () => {
-    const notCa = createCertificateAuthority({ parent: cluster.ca, commonName: 'leaf', isCertificateAuthority: false })
+    const notCa = createCertificateAuthority({
+      parent: cluster.ca,
+      commonName: 'leaf',
+      isCertificateAuthority: false,
+      keyUsages: ['keyCertSign'],
+    })
     const forged = notCa.issue({
       commonName: 'x',
       organizations: ['system:masters'],
