@@ -25,6 +25,8 @@ export interface ActionContext {
   configuration: JoinConfiguration
   seen: Observed
   memory: Memory
+  /** Memory has changed while the action goes on. */
+  onProgress: () => void
   signal: AbortSignal
 }
 

@@ -93,7 +93,10 @@ export class Loop {
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
     this.#resting = undefined
     this.#report(seen, action)
-    await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, signal })
+    const onProgress = (): void => {
+      this.#report({ ...seen, request: this.#memory.request }, action)
+    }
+    await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, onProgress, signal })
     this.#attemptBeganMs = clock.monotonicMs()
     this.#failure = undefined
     return 'again'

@@ -24,7 +24,8 @@ export function parseEndpoint(text: string): Parsed<Endpoint> {
   if (/\s/.test(text)) return { message: 'has white space in it', expected }
   if (text.includes('@')) return { message: 'has a user in it', expected }
   if (/[/?#]/.test(text)) return { message: 'has a path, a query or a fragment', expected }
-  if (isIPv6(text)) return { message: 'is an IPv6 address without brackets and port', expected }
+  // Two colons first: Node's test for IPv6 takes milliseconds the first time.
+  if (/:.*:/.test(text) && isIPv6(text)) return { message: 'is an IPv6 address without brackets and port', expected }
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text) ?? []
   if (bracketed === undefined && plain === undefined) {
     return { message: 'is no host:port', expected: `${expected}; an IPv6 address goes in brackets` }

@@ -62,18 +62,25 @@ async function findRequest(
   return observed(value, api)
 }
 
-export type WatchNews = { kind: 'changed'; request: ObservedRequest } | { kind: 'gone' } | { kind: 'ended' }
+export type WatchNews =
+  /** There is an outcome that does not change any more: issued, denied or failed. */
+  | { kind: 'decided'; request: ObservedRequest }
+  /** Deleted, or replaced by another object of the name. */
+  | { kind: 'gone' }
+  /** The normal end of a watch; `request` is what was seen last. */
+  | { kind: 'ended'; request: ObservedRequest }
 
-/**
- * Waits for the next change of a request after `seen`. 'ended' is the normal end of a watch without news; 'gone' means
- * deleted, or replaced by another object of the name.
- */
+const isDecided = ({ outcome }: ObservedRequest): boolean => outcome.kind !== 'pending' && outcome.kind !== 'approved'
+
+/** Follows a request from `seen` on until it is decided; `onChange` hears of what happens on the way. */
 export async function watchRequest(
   client: ApiClient,
   api: ApiServer,
   seen: ObservedRequest,
+  onChange: (request: ObservedRequest) => void,
   signal: AbortSignal,
 ): Promise<WatchNews> {
+  let last = seen
   const query = {
     fieldSelector: `metadata.name=${seen.name}`,
     resourceVersion: seen.resourceVersion,
@@ -86,7 +93,9 @@ export async function watchRequest(
       case 'changed': {
         const request = observed(event.object, api)
         if (request.uid !== seen.uid) return { kind: 'gone' }
-        if (request.outcome.kind !== seen.outcome.kind) return { kind: 'changed', request }
+        if (request.outcome.kind !== last.outcome.kind) onChange(request)
+        last = request
+        if (isDecided(request)) return { kind: 'decided', request }
         break
       }
       case 'deleted':
@@ -102,5 +111,5 @@ export async function watchRequest(
         throw new BootstrapError('response-malformed', 'a watch event is of no known type')
     }
   }
-  return { kind: 'ended' }
+  return { kind: 'ended', request: last }
 }

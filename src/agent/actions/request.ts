@@ -39,14 +39,19 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
   if (seen.request === undefined) throw new BootstrapError('internal', 'there is no request to watch')
   const beganMs = ports.clock.monotonicMs()
   const wasShort = (): boolean => ports.clock.monotonicMs() - beganMs < SHORT_WATCH_MS
+  const onChange = (request: ObservedRequest): void => {
+    memory.request = request
+    logOutcome(context, request)
+    context.onProgress()
+  }
   try {
-    const news = await watchRequest(ports.client, await apiServer(context, requester), seen.request, signal)
+    const api = await apiServer(context, requester)
+    const news = await watchRequest(ports.client, api, seen.request, onChange, signal)
     if (news.kind === 'ended' && wasShort())
       throw new BootstrapError('connection-lost', 'the server ended the watch at once')
-    if (news.kind === 'ended') return
-    memory.request = news.kind === 'changed' ? news.request : undefined
-    if (news.kind === 'changed') logOutcome(context, news.request)
-    else ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
+    memory.request = news.kind === 'gone' ? undefined : news.request
+    if (news.kind === 'gone')
+      ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
   } catch (thrown) {
     if (!(thrown instanceof BootstrapError)) throw thrown
     if (thrown.code === 'expired') {
