@@ -9,6 +9,9 @@ const weight = (error: BootstrapError): number =>
   [EXIT.protocol, EXIT.config, EXIT.refused].findIndex((status) => status === error.exitStatus) + 1 ||
   Number.MAX_SAFE_INTEGER
 
+/** The most hopeful first. */
+const hopes = [true, 'until-deadline'] as const
+
 /** One error for all: the code of the weightiest, retried as long as any of them may still come good. */
 function combined(failures: readonly BootstrapError[]): BootstrapError {
   const [weightiest] = failures.toSorted((one, other) => weight(one) - weight(other))
@@ -17,7 +20,7 @@ function combined(failures: readonly BootstrapError[]): BootstrapError {
   const delays = failures.flatMap((failure) => failure.retryAfterMs ?? [])
   return new BootstrapError(weightiest.code, failures.map((failure) => failure.message).join('; '), {
     hint: weightiest.hint,
-    retryable: failures.some((failure) => failure.retryable === true) ? true : weightiest.retryable,
+    retryable: hopes.find((hope) => failures.some((failure) => failure.retryable === hope)) ?? false,
     cause: weightiest,
     ...(delays.length === failures.length ? { retryAfterMs: Math.min(...delays) } : {}),
   })

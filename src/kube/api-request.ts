@@ -8,12 +8,14 @@ import { statusError } from './status-error.ts'
 export type Credential =
   { kind: 'anonymous' } | { kind: 'token'; token: Secret } | { kind: 'certificate'; identity: ClientIdentity }
 
-export interface ApiServer {
+/** A server that nothing vouches for is never shown a credential. */
+export type ApiServer = {
   /** https://host:port, with a base path where the cluster is served under one. */
   server: URL
-  trust: Trust
-  credential: Credential
-}
+} & (
+  | { trust: Exclude<Trust, 'unverified'>; credential: Credential }
+  | { trust: Trust; credential: Extract<Credential, { kind: 'anonymous' }> }
+)
 
 export interface ApiRequest {
   method: 'GET' | 'POST'
@@ -27,6 +29,7 @@ export interface ApiRequest {
 
 export const REQUEST_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 1024 * 1024
+const MAX_REFUSAL_BYTES = 64 * 1024
 const WATCH_IDLE_GRACE_MS = 30_000
 
 /** The address of `path` at an API server that may itself live below a path. */
@@ -100,7 +103,7 @@ export class ApiClient {
       idleTimeoutMs: timeoutSeconds * 1000 + WATCH_IDLE_GRACE_MS,
     })
     if (stream.status === 200) return stream
-    throw statusError({ ...stream, body: await firstChunk(stream) }, api.server)
+    throw statusError({ ...stream, body: await refusalBody(stream) }, api.server)
   }
 
   close(): void {
@@ -108,7 +111,14 @@ export class ApiClient {
   }
 }
 
-async function firstChunk(stream: HttpStream): Promise<Uint8Array> {
-  for await (const chunk of stream.chunks) return chunk
-  return new Uint8Array()
+/** A refusal's Status may come in pieces; of what is too long to be one, the beginning is enough. */
+async function refusalBody(stream: HttpStream): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of stream.chunks) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > MAX_REFUSAL_BYTES) break
+  }
+  return Buffer.concat(chunks)
 }

@@ -2,6 +2,9 @@
 import { fieldAt, listAt, numberAt, textAt } from '../lib/json.ts'
 import { printable } from '../lib/text.ts'
 
+const API_VERSION = 'certificates.k8s.io/v1'
+const KIND = 'CertificateSigningRequest'
+
 export const CLIENT_SIGNER = 'kubernetes.io/kube-apiserver-client-kubelet'
 export const NODES_GROUP = 'system:nodes'
 export const nodeUser = (nodeName: string): string => `system:node:${nodeName}`
@@ -41,8 +44,8 @@ export interface ObservedRequest {
 
 /** The object to create. */
 export const requestObject = (desired: DesiredRequest): unknown => ({
-  apiVersion: 'certificates.k8s.io/v1',
-  kind: 'CertificateSigningRequest',
+  apiVersion: API_VERSION,
+  kind: KIND,
   metadata: { name: desired.name },
   spec: {
     request: Buffer.from(desired.request).toString('base64'),
@@ -57,7 +60,7 @@ export function parseRequestObject(value: unknown): ObservedRequest | undefined 
   const name = textAt(value, 'metadata', 'name')
   const uid = textAt(value, 'metadata', 'uid')
   const resourceVersion = textAt(value, 'metadata', 'resourceVersion')
-  if (textAt(value, 'kind') !== 'CertificateSigningRequest') return undefined
+  if (textAt(value, 'apiVersion') !== API_VERSION || textAt(value, 'kind') !== KIND) return undefined
   if (name === undefined || uid === undefined || resourceVersion === undefined) return undefined
   const createdAtMs = Date.parse(textAt(value, 'metadata', 'creationTimestamp') ?? '')
   return {

@@ -1,5 +1,5 @@
 /** kubeconfig files: the cluster in one that was received, and the text of the one that the kubelet is given. */
-import { parseDocument } from 'yaml'
+import { isScalar, parseDocument, visit, type Document } from 'yaml'
 import { fieldAt, listAt, textAt } from '../lib/json.ts'
 
 /** What is wrong with a kubeconfig, in words that follow "the kubeconfig"; it never quotes the document. */
@@ -14,17 +14,34 @@ export interface KubeconfigCluster {
 }
 
 const MAX_ALIASES = 16
+/** In UTF-16 units; hundreds of CA certificates fit. */
+const MAX_LENGTH = 256 * 1024
+
+/** Instead of yaml's own check, which compares each key of a mapping with all others: minutes for a document made for it. */
+function refuseDuplicateKeys(document: Document): void {
+  visit(document, {
+    Map: (_key, { items }) => {
+      const keys = items.map(({ key }) => {
+        if (!isScalar(key)) throw new KubeconfigError('has a key that is no text')
+        return String(key.value)
+      })
+      if (new Set(keys).size < keys.length) throw new KubeconfigError('has a key twice in one mapping')
+    },
+  })
+}
 
 function parseYaml(text: string): unknown {
+  if (text.length > MAX_LENGTH) throw new KubeconfigError(`is longer than ${MAX_LENGTH} characters`)
   const document = parseDocument(text, {
     prettyErrors: false,
-    uniqueKeys: true,
+    uniqueKeys: false,
     version: '1.2',
     merge: false,
     logLevel: 'silent',
   })
   const [problem] = document.errors
   if (problem !== undefined) throw new KubeconfigError(`is no YAML (${problem.code} at offset ${problem.pos[0]})`)
+  refuseDuplicateKeys(document)
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES })
   } catch (cause) {
@@ -40,12 +57,17 @@ function clusterEntry(config: unknown): unknown {
     if (clusters.length !== 1) throw new KubeconfigError(`has ${clusters.length} clusters and no current-context`)
     return fieldAt(clusters[0], 'cluster')
   }
-  const context = listAt(config, 'contexts').find((entry) => textAt(entry, 'name') === currentContext)
-  const clusterName = textAt(context, 'context', 'cluster')
-  const cluster = clusters.find((entry) => textAt(entry, 'name') === clusterName)
-  if (clusterName === undefined || cluster === undefined)
-    throw new KubeconfigError('has a current-context without a cluster')
+  const clusterName = textAt(named(listAt(config, 'contexts'), currentContext), 'context', 'cluster')
+  const cluster = clusterName === undefined ? undefined : named(clusters, clusterName)
+  if (cluster === undefined) throw new KubeconfigError('has a current-context without a cluster')
   return fieldAt(cluster, 'cluster')
+}
+
+/** The entry of that name. Two of them are refused, as client-go refuses them: which one is meant? */
+function named(entries: readonly unknown[], name: string): unknown {
+  const [entry, ...others] = entries.filter((candidate) => textAt(candidate, 'name') === name)
+  if (others.length > 0) throw new KubeconfigError('has two entries of one name')
+  return entry
 }
 
 /** Settings that would weaken or redirect the connection; each is refused rather than ignored in silence. */

@@ -21,13 +21,17 @@ function codeOf(status: number, isStatus: boolean): ErrorCode {
   return codes[status] ?? (status >= 400 ? 'request-rejected' : 'response-malformed')
 }
 
+/** IMF-fixdate (RFC 9110 §5.6.7). Date.parse alone finds a date in nearly any words that end in a number. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
+const httpDate = (text: string): number => (HTTP_DATE.test(text) ? Date.parse(text) : NaN)
+
 const MAX_RETRY_AFTER_MS = 60 * 60 * 1000
 
 /** `Retry-After` (RFC 9110 §10.2.3) as a span, from seconds or a date; at most an hour, so that no answer parks a node. */
 export function retryAfterMs(headers: Readonly<Record<string, string>>): number | undefined {
   const value = headers['retry-after']
   if (value === undefined) return undefined
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(headers['date'] ?? '')
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : httpDate(value) - httpDate(headers['date'] ?? '')
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 

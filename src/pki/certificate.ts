@@ -92,19 +92,21 @@ function readExtendedKeyUsages(field: DerValue): string[] {
     })
 }
 
-const oneLine = (name: string): string => name.split('\n').join(', ')
+/** node:crypto has no text, not even an empty one, for an empty name. */
+const oneLine = (name: string | undefined): string => name?.split('\n').join(', ') ?? ''
 
 /** Throws CertificateError for anything that is not one well-formed certificate. */
 export function parseCertificate(der: Uint8Array): Certificate {
   try {
     const fields = readTbsCertificate(der)
-    const x509 = new X509Certificate(der)
+    // As PEM, because Node looks for PEM first: a certificate could carry another one's text inside and be taken for it.
+    const x509 = new X509Certificate(encodePem(der, 'CERTIFICATE'))
     return {
       der,
       ...fields,
       subjectText: oneLine(x509.subject),
       issuerText: oneLine(x509.issuer),
-      serialNumber: x509.serialNumber.toLowerCase().replace(/^(00)+/, ''),
+      serialNumber: x509.serialNumber.toLowerCase(),
       fingerprint: sha256Hex(der),
       x509,
     }
@@ -131,7 +133,8 @@ export const certificateToPem = (certificate: Certificate): string => encodePem(
 /** The digest that `caCertHashes` pins: SHA-256 over the raw SubjectPublicKeyInfo, lower-case hex. */
 export const publicKeyPin = (certificate: Certificate): string => sha256Hex(certificate.spki)
 
-const MAX_CHAIN_LENGTH = 8
+/** As Go's crypto/x509: a bundle that is made for it must not keep the agent busy. */
+const MAX_SIGNATURE_CHECKS = 100
 
 /**
  * Whether `leaf` leads to one of `anchors` by valid signatures, over `intermediates` where needed. An anchor need not
@@ -141,22 +144,18 @@ export function chainsTo(
   leaf: Certificate,
   intermediates: readonly Certificate[],
   anchors: readonly Certificate[],
-  depth = MAX_CHAIN_LENGTH,
 ): boolean {
-  const isIssuer = (candidate: Certificate): boolean =>
-    candidate.x509.ca && leaf.x509.checkIssued(candidate.x509) && leaf.x509.verify(candidate.x509.publicKey)
-  if (anchors.some(isIssuer)) return true
-  return (
-    depth > 0 &&
-    intermediates.some(
-      (next) =>
-        isIssuer(next) &&
-        chainsTo(
-          next,
-          intermediates.filter((other) => other !== next),
-          anchors,
-          depth - 1,
-        ),
-    )
-  )
+  const reached = new Set([leaf])
+  let checksLeft = MAX_SIGNATURE_CHECKS
+  // A Set's iteration comes to what is added to it on the way, and to nothing twice.
+  for (const certificate of reached) {
+    const isIssuer = (candidate: Certificate): boolean =>
+      candidate.x509.ca &&
+      certificate.x509.checkIssued(candidate.x509) &&
+      (checksLeft -= 1) >= 0 &&
+      certificate.x509.verify(candidate.x509.publicKey)
+    if (anchors.some(isIssuer)) return true
+    for (const next of intermediates) if (!reached.has(next) && isIssuer(next)) reached.add(next)
+  }
+  return false
 }

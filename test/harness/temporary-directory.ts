@@ -1,5 +1,6 @@
-/** One fresh directory for each test of a suite, gone after it. */
+/** Real directories that end with the test they belong to: one for each test of a suite, or one for a block. */
 import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'mocha'
@@ -31,4 +32,10 @@ export function useTemporaryDirectory(): TemporaryDirectory {
     },
     join: (...parts) => join(path(), ...parts),
   }
+}
+
+/** `await using directory = await temporaryDirectory()` removes it at the end of the block. */
+export async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'node-bootstrap-test-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
