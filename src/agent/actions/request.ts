@@ -114,4 +114,6 @@ export async function keepRefusal(
     configurationDigest: configurationDigest(configuration),
   })
   memory.request = undefined
+  // A wish to try again was about what had been refused until then, not about this.
+  memory.retryRefused = false
 }
