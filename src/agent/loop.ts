@@ -91,6 +91,7 @@ export class Loop {
     const seen = await observe(files, configuration, this.#memory)
     const action = decide(seen, clock.nowMs())
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
+    this.#resting = undefined
     this.#report(seen, action)
     await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, signal })
     this.#attemptBeganMs = clock.monotonicMs()
