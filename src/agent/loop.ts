@@ -113,6 +113,7 @@ export class Loop {
     if (this.#once) return 'done'
     client.close()
     await clock.sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
+    this.#attemptBeganMs = clock.monotonicMs()
     return 'again'
   }
 

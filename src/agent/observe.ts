@@ -22,11 +22,11 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
   const recorded = await readRefusal(files, state)
   const refusal = stands(recorded, configuration, memory) ? recorded : undefined
   const underWay = ours(await readPendingRequest(files, state), configuration)
-  // The key of a refused request is spent: where the refusal no longer stands, another one is made.
-  const pending = refusal === undefined && recorded?.name === underWay?.name ? undefined : underWay
+  const identity = await seeIdentity(files, certificates, configuration, cluster)
+  const pending = isSpent(underWay, identity, refusal === undefined ? recorded : undefined) ? undefined : underWay
   return {
     trust,
-    identity: await seeIdentity(files, certificates, configuration, cluster),
+    identity,
     published: cluster !== undefined && (await isPublished(files, configuration, cluster)),
     pending,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
@@ -81,6 +81,12 @@ function ours(pending: PendingRequest | undefined, configuration: JoinConfigurat
     keyAlgorithmOf(pending.key) === keyAlgorithm &&
     pending.expirationSeconds === expirationSeconds(durationMs)
   return isWanted ? pending : undefined
+}
+
+/** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */
+function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, overcome: Refusal | undefined): boolean {
+  if (pending === undefined) return false
+  return overcome?.name === pending.name || (identity.kind === 'ours' && identity.pair.key.equals(pending.key))
 }
 
 function stands(refusal: Refusal | undefined, configuration: JoinConfiguration, memory: Memory): boolean {

@@ -12,7 +12,7 @@ import { discoveryDigest } from '../digests.ts'
 const CLOCK_SKEW_MS = 5 * 60 * 1000
 
 export async function discover(context: ActionContext): Promise<void> {
-  const { ports, configuration } = context
+  const { ports, configuration, memory } = context
   const { cluster, evidence } = await findCluster(context)
   ports.log.info('the cluster is verified', {
     server: cluster.server.href,
@@ -27,6 +27,8 @@ export async function discover(context: ActionContext): Promise<void> {
     configurationDigest: discoveryDigest(configuration),
     verifiedAtMs: ports.clock.nowMs(),
   })
+  // It may be another cluster than the one in which the request was seen: it is looked up there.
+  memory.request = undefined
 }
 
 async function findCluster({ ports, configuration, signal }: ActionContext): Promise<Discovered> {

@@ -1,7 +1,7 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
 import { CLIENT_SIGNER, type DesiredRequest, type ObservedRequest } from '../../kube/certificate-signing-request.ts'
 import { submitRequest, watchRequest } from '../../kube/csr-api.ts'
-import { BootstrapError } from '../../lib/errors.ts'
+import { BootstrapError, type ErrorCode } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
@@ -30,10 +30,14 @@ export async function submit(context: ActionContext, requester: Requester): Prom
   logOutcome(context, memory.request)
 }
 
-/** A watch that a server ends sooner than this without news would be begun again in a tight loop. */
+/** A watch that ends sooner than this is a failure, however it ended: begun again at once it would be a tight loop. */
 const SHORT_WATCH_MS = 2000
+const ORDINARY_ENDS: readonly ErrorCode[] = ['expired', 'connection-lost', 'timed-out']
 
-/** One watch: returns with news in memory, or without any where it ended as watches do. */
+/**
+ * One watch: returns with news in memory, or without any where it ended as watches do. After a broken watch and after a
+ * deletion the request is submitted again, which finds it where it is there: that is how it is looked up anew.
+ */
 export async function awaitOutcome(context: ActionContext, requester: Requester): Promise<void> {
   const { ports, memory, signal, seen } = context
   if (seen.request === undefined) throw new BootstrapError('internal', 'there is no request to watch')
@@ -47,19 +51,25 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
   try {
     const api = await apiServer(context, requester)
     const news = await watchRequest(ports.client, api, seen.request, onChange, signal)
-    if (news.kind === 'ended' && wasShort())
-      throw new BootstrapError('connection-lost', 'the server ended the watch at once')
-    memory.request = news.kind === 'gone' ? undefined : news.request
-    if (news.kind === 'gone')
-      ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
-  } catch (thrown) {
-    if (!(thrown instanceof BootstrapError)) throw thrown
-    if (thrown.code === 'expired') {
-      // Too old a resourceVersion is an ordinary end as well: the request is looked up again.
+    if (news.kind !== 'decided' && wasShort()) throw endedAtOnce(news.kind, seen.request.name)
+    if (news.kind !== 'gone') memory.request = news.request
+    else {
       memory.request = undefined
-    } else if (wasShort() || (thrown.code !== 'connection-lost' && thrown.code !== 'timed-out')) throw thrown
+      ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
+    }
+  } catch (thrown) {
+    if (signal.aborted) throw thrown
+    memory.request = undefined
+    if (wasShort() || !(thrown instanceof BootstrapError) || !ORDINARY_ENDS.includes(thrown.code)) throw thrown
   }
 }
+
+const endedAtOnce = (how: 'gone' | 'ended', name: string): BootstrapError =>
+  how === 'ended'
+    ? new BootstrapError('connection-lost', 'the server ended the watch at once')
+    : new BootstrapError('not-found', `${name} was deleted in the cluster as soon as it was there`, {
+        hint: "it is submitted again; if that goes on, look for who deletes it in the API server's audit log",
+      })
 
 function logOutcome(context: ActionContext, request: ObservedRequest): void {
   const { log } = context.ports
@@ -108,4 +118,6 @@ export async function keepRefusal(
     configurationDigest: configurationDigest(configuration),
   })
   memory.request = undefined
+  // A wish to try again was about what had been refused until then, not about this.
+  memory.retryRefused = false
 }

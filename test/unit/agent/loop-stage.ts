@@ -1,0 +1,104 @@
+/** A loop on its stage: every port a fake, the end by virtual time or by a limit of turns, so that a tight loop is a failure and no hang. */
+import { Loop } from '../../../src/agent/loop.ts'
+import type { StatusBody } from '../../../src/agent/status.ts'
+import type { JoinConfiguration } from '../../../src/config/index.ts'
+import { ApiClient } from '../../../src/kube/api-request.ts'
+import { FakeCluster, MemoryFiles, memoryLog, VirtualClock, type LoggedLine } from './fakes.ts'
+import { configurationWith, tokenDiscovery } from './fixtures.ts'
+
+export interface StageOptions {
+  configuration?: JoinConfiguration
+  once?: boolean
+  /** Default: 5000. More reports than this are a loop that does not rest. */
+  maxReports?: number
+}
+
+export const pinless = tokenDiscovery({ caCertHashes: [], unsafeSkipCAVerification: true })
+
+export class Stage {
+  readonly clock = new VirtualClock()
+  readonly files = new MemoryFiles(this.clock)
+  readonly cluster = new FakeCluster(this.clock)
+  readonly lines: LoggedLine[]
+  readonly reports: StatusBody[] = []
+  readonly loop: Loop
+  /** Called after each report. */
+  onReport: (status: StatusBody) => void = () => undefined
+  readonly #stop = new AbortController()
+  readonly #maxReports: number
+  #defect: Error | undefined
+
+  constructor({
+    configuration = configurationWith({ discovery: pinless }),
+    once = false,
+    maxReports = 5000,
+  }: StageOptions = {}) {
+    const { log, lines } = memoryLog()
+    this.lines = lines
+    this.#maxReports = maxReports
+    // A linear congruential generator: jitter that is the same in every run.
+    let state = 1
+    const random = {
+      fraction: (): number => {
+        state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+        return state / 2 ** 31
+      },
+    }
+    const { files, clock, cluster } = this
+    this.loop = new Loop(
+      {
+        files,
+        clock,
+        random,
+        log,
+        client: new ApiClient(cluster, clock, 'test'),
+        credentialsDirectory: undefined,
+        report: (status) => {
+          this.#report(status)
+        },
+      },
+      configuration,
+      once,
+    )
+  }
+
+  get status(): StatusBody {
+    const last = this.reports.at(-1)
+    if (last === undefined) throw new Error('nothing was reported')
+    return last
+  }
+
+  messages(level: LoggedLine['level']): string[] {
+    return this.lines.filter((line) => line.level === level).map(({ message }) => message)
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  /** Runs until `ms` of virtual time have passed, or the loop ends by itself. */
+  async runFor(ms: number): Promise<void> {
+    const endMs = this.clock.monotonicMs() + ms
+    const { afterSleep } = this.clock
+    this.clock.afterSleep = async (slept, signal) => {
+      await afterSleep(slept, signal)
+      if (this.clock.monotonicMs() >= endMs) this.stop()
+    }
+    await this.run()
+  }
+
+  /** Runs until `stop`, or until the loop ends by itself. */
+  async run(): Promise<void> {
+    await this.loop.run(this.#stop.signal)
+    if (this.#defect !== undefined) throw this.#defect
+  }
+
+  #report(status: StatusBody): void {
+    this.reports.push(status)
+    if (this.reports.length > this.#maxReports) {
+      this.#defect = new Error(`the loop turns without rest: ${status.summary}`)
+      this.stop()
+    }
+    this.onReport(status)
+  }
+}
