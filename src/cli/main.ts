@@ -4,13 +4,7 @@ import { parseArgs } from 'node:util'
 import { asBootstrapError, BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import { COMMANDS, type CommandDescription, type CommandName } from './commands.ts'
 import { commandHelp, programHelp } from './help.ts'
-
-export interface Invocation {
-  values: Readonly<Record<string, string | boolean | undefined>>
-  argument: string | undefined
-}
-
-type Command = (invocation: Invocation) => Promise<ExitStatus>
+import type { Command, Invocation } from './invocation.ts'
 
 const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   run: async () => (await import('./run.ts')).run,

@@ -3,7 +3,7 @@ import { DEFAULT_PATH } from '../compose/configuration-file.ts'
 import { runAgent } from '../compose/agent.ts'
 import { parseDuration } from '../config/duration.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
-import type { Invocation } from './main.ts'
+import type { Invocation } from './invocation.ts'
 
 export async function run({ values }: Invocation): Promise<ExitStatus> {
   const once = values['once'] === true

@@ -1,4 +1,5 @@
 /** `node-bootstrap status`: reads what the agent published, and whether that agent still lives. */
+import { systemClock } from '../adapters/clock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { processStartTime } from '../adapters/process-identity.ts'
 import { STEPS, type Status } from '../agent/status.ts'
@@ -6,7 +7,7 @@ import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../c
 import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
 import { numberAt } from '../lib/json.ts'
 import { readStatusFile } from '../store/status-file.ts'
-import type { Invocation } from './main.ts'
+import type { Invocation } from './invocation.ts'
 
 export async function status({ values }: Invocation): Promise<ExitStatus> {
   const directory = await runtimeDirectory(typeof values['config'] === 'string' ? values['config'] : undefined)
@@ -18,7 +19,7 @@ export async function status({ values }: Invocation): Promise<ExitStatus> {
   process.stdout.write(
     values['json'] === true
       ? `${JSON.stringify({ ...current, running: runs }, null, 2)}\n`
-      : render(current, runs, Date.now()),
+      : render(current, runs, systemClock.nowMs()),
   )
   return runs ? exitStatus(current) : EXIT.unavailable
 }

@@ -2,7 +2,7 @@
 import { nodeFiles } from '../adapters/files.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
-import type { Invocation } from './main.ts'
+import type { Invocation } from './invocation.ts'
 
 export async function validate({ values, argument }: Invocation): Promise<ExitStatus> {
   const path = argument ?? (typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH)

@@ -1,6 +1,6 @@
 /** Which form the log takes: what the configuration says, and with `auto` what standard error is connected to. */
-import { fstatSync } from 'node:fs'
 import type { LogStyle } from '../adapters/log.ts'
+import { standardErrorIdentity } from '../adapters/standard-error.ts'
 import type { LogFormat } from '../config/index.ts'
 
 /** `environment` for $JOURNAL_STREAM (systemd.exec(5)), $NO_COLOR and $INVOCATION_ID. */
@@ -12,7 +12,5 @@ export function logStyle(logFormat: LogFormat, environment: NodeJS.ProcessEnv): 
 
 /** The variable names the device and inode of the journal's socket: a child whose stderr went elsewhere inherits it too. */
 function isJournal(stream: string | undefined): boolean {
-  if (stream === undefined) return false
-  const { dev, ino } = fstatSync(2)
-  return stream === `${dev}:${ino}`
+  return stream !== undefined && stream === standardErrorIdentity()
 }

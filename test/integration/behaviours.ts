@@ -16,7 +16,6 @@ const TEN_MINUTES_MS = 600_000
 const JOINED = /"message":"joined"/
 const PENDING = /"message":"the request waits for approval"/
 const DENIED = /"code":"csr-denied"/
-const STOPS = /"message":"node-bootstrap stops"/
 
 /** One control plane for a suite, and nodes whose names no other test of it has. */
 class Suite {
