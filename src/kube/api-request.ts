@@ -1,7 +1,7 @@
 /** One request to an API server: where to, trusted by what, as whom; and its answer as JSON or as one BootstrapError. */
 import { BootstrapError } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
-import type { ClientIdentity, Clock, Http, HttpRequest, HttpStream, Trust } from '../lib/ports.ts'
+import type { ClientIdentity, Clock, Http, HttpRequest, HttpStream, Trust, VerifiedTrust } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import { statusError } from './status-error.ts'
 
@@ -13,7 +13,7 @@ export type ApiServer = {
   /** https://host:port, with a base path where the cluster is served under one. */
   server: URL
 } & (
-  | { trust: Exclude<Trust, 'unverified'>; credential: Credential }
+  | { trust: VerifiedTrust; credential: Credential }
   | { trust: Trust; credential: Extract<Credential, { kind: 'anonymous' }> }
 )
 

@@ -51,7 +51,11 @@ export interface Files {
  * What a connection is trusted by, decided by the caller for each request: PEM certificates that are the only trust
  * anchors, or nothing at all (one place: the first look at cluster-info, whose content the token then authenticates).
  */
-export type Trust = { roots: readonly string[] } | 'unverified'
+export type Trust = VerifiedTrust | 'unverified'
+
+export interface VerifiedTrust {
+  roots: readonly string[]
+}
 
 export interface ClientIdentity {
   /** PEM, leaf first. */
