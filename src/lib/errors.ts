@@ -47,7 +47,7 @@ const table = {
   'already-running': {
     exit: EXIT.temporary,
     retryable: false,
-    hint: 'stop the other agent, or give this one its own files.state',
+    hint: 'stop the other agent, or give this one its own files.runtime',
   },
   'not-running': { exit: EXIT.unavailable, retryable: false, hint: 'start it: systemctl start node-bootstrap' },
   'joining-timed-out': {
