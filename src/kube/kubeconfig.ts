@@ -37,7 +37,8 @@ function parseYaml(text: string): unknown {
     uniqueKeys: false,
     version: '1.2',
     merge: false,
-    logLevel: 'silent',
+    // 'silent' would take a second document for nothing, too.
+    logLevel: 'error',
   })
   const [problem] = document.errors
   if (problem !== undefined) throw new KubeconfigError(`is no YAML (${problem.code} at offset ${problem.pos[0]})`)
