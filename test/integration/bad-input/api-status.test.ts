@@ -131,6 +131,16 @@ for (const { place, isThere, rows } of places) {
   })
 }
 
+describe('run --once', () => {
+  it('does not wait for a Retry-After that lies beyond its own time', async () => {
+    await using scene = await createScene()
+    const { cluster } = scene
+    cluster.respond = () => statusOf(429, 'TooManyRequests', { 'Retry-After': '3600' })
+    assertEndedWith(await scene.once(), 'throttled', EXIT.unavailable)
+    assert.equal(cluster.requests.length, 1)
+  })
+})
+
 describe('a request of our name that is not ours', () => {
   it('is told, is not used, and does not end the daemon, which joins when it is gone', async () => {
     await using scene = await createScene({ veteran: true })
