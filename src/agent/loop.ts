@@ -136,7 +136,9 @@ export class Loop {
       attemptMs: this.#configuration.discovery.timeoutMs,
     }
     const transient = isTransient(failure)
-    const isOver = this.#once && (!transient || failure.elapsedMs >= failure.attemptMs)
+    // Who is told to come back only after the attempt is over need not wait for it.
+    const soonestMs = failure.elapsedMs + (error.retryAfterMs ?? 0)
+    const isOver = this.#once && (!transient || soonestMs >= failure.attemptMs)
     const delayMs = isOver ? undefined : retryDelayMs(failure, random.fraction())
     log[transient ? 'warn' : 'error'](error.message, {
       code: error.code,
