@@ -1,5 +1,5 @@
 /** Tells when one of some files changes, appears or disappears, by watching their directories with chokidar. */
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { FSWatcher } from 'chokidar'
 
 export interface FileWatch {
@@ -17,13 +17,17 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
   const { watch } = await import('chokidar')
   const wanted = new Set(paths)
   let timer: NodeJS.Timeout | undefined
+  // Not begun again by each event: in a busy directory that would put the call off for ever.
   const settle = (): void => {
-    clearTimeout(timer)
-    timer = setTimeout(onChange, SETTLE_MS)
+    timer ??= setTimeout(() => {
+      timer = undefined
+      onChange()
+    }, SETTLE_MS)
   }
   const watcher: FSWatcher = watch([...new Set(paths.map(dirname))], { depth: 0, ignoreInitial: true })
   watcher.on('all', (_event, path) => {
-    if (wanted.has(path)) settle()
+    // Kubernetes-style mounts change a file by replacing the link `..data` beside it.
+    if (wanted.has(path) || basename(path).startsWith('..')) settle()
   })
   // A watch that cannot be had (no inotify instances left) leaves SIGHUP as the way to reload.
   watcher.on('error', () => undefined)

@@ -59,7 +59,13 @@ async function seeIdentity(
     cluster,
   })
   if (problem !== undefined) return { kind: 'unusable', problem }
-  return { kind: 'ours', pair, rotateAtMs: rotationDeadline(pair, configuration.certificate.rotation.window) }
+  const { owner, window } = configuration.certificate.rotation
+  // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
+  return {
+    kind: 'ours',
+    pair,
+    rotateAtMs: owner === 'kubelet' ? pair.certificate.notAfterMs : rotationDeadline(pair, window),
+  }
 }
 
 async function isPublished(files: Files, configuration: JoinConfiguration, cluster: Cluster): Promise<boolean> {

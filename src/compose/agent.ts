@@ -1,6 +1,5 @@
 /** Builds the agent from its adapters and runs it as a process: signals, reload, status, and an orderly end. */
 import { systemClock, systemRandom } from '../adapters/clock.ts'
-import { watchFiles, type FileWatch } from '../adapters/file-watch.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { GotHttp } from '../adapters/http.ts'
 import { acquireInstanceLock } from '../adapters/instance-lock.ts'
@@ -13,6 +12,7 @@ import { ApiClient } from '../kube/api-request.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import type { Notify } from '../lib/ports.ts'
 import { VERSION } from '../lib/version.ts'
+import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
 import { logStyle } from './log-style.ts'
 import { StatusReporter } from './status-reporter.ts'
@@ -85,19 +85,20 @@ async function runLoop(
   const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs)
   const running = loop.run(limit === undefined ? stopped : AbortSignal.any([stopped, limit]))
   void notify.ready()
-  const watch = options.once ? undefined : watchFiles(source.watchedPaths, () => void reload('changed'))
+  const watch = new ConfigurationWatch(() => {
+    void reload('changed').then(() => watch.follow(source.watchedPaths))
+  })
+  if (!options.once) void watch.follow(source.watchedPaths)
   try {
     await running
     if (limit?.aborted === true && !stopped.aborted) throw timedOut(options)
   } finally {
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
-    await Promise.all([notify.stopping(), closeWatch(watch), reporter.flush()])
+    await Promise.all([notify.stopping(), watch.close(), reporter.flush()])
     http.close()
   }
 }
-
-const closeWatch = async (watch: Promise<FileWatch> | undefined): Promise<void> => (await watch)?.close()
 
 const timedOut = ({ timeoutMs = 0 }: RunOptions): BootstrapError =>
   new BootstrapError('joining-timed-out', `the node has not joined within ${timeoutMs / 1000} s`)
