@@ -1,7 +1,8 @@
 /** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
+import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
 import type { FileFacts, Files } from '../lib/ports.ts'
@@ -59,6 +60,19 @@ async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Arr
   throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
 }
 
+/** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only. */
+async function makeDirectories(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (thrown) {
+    const code = textAt(thrown, 'code')
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(path) === path) throw thrown
+    await makeDirectories(dirname(path), mode)
+    await mkdir(path, { mode })
+  }
+}
+
 export const nodeFiles: Files = {
   read: (path, maxBytes) => orAbsent('read', path, () => readRegularFile(path, maxBytes)),
 
@@ -78,10 +92,7 @@ export const nodeFiles: Files = {
 
   list: async (directory) => (await orAbsent('listed', directory, () => readdir(directory)))?.sort() ?? [],
 
-  makeDirectory: (path, mode) =>
-    attempt('created', path, async () => {
-      await mkdir(path, { recursive: true, mode })
-    }),
+  makeDirectory: (path, mode) => attempt('created', path, () => makeDirectories(path, mode)),
 
   createSynced: (path, data, mode) =>
     attempt('written', path, async () => {

@@ -39,6 +39,12 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   INVALID_CA: 'server-untrusted',
   INVALID_PURPOSE: 'server-untrusted',
   PATH_LENGTH_EXCEEDED: 'server-untrusted',
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: 'server-untrusted',
+  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: 'server-untrusted',
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: 'server-untrusted',
+  ERROR_IN_CERT_NOT_AFTER_FIELD: 'server-untrusted',
+  // Node's one name for each reason of OpenSSL to reject a certificate that it has no name for, such as a weak key.
+  UNSPECIFIED: 'server-untrusted',
   ERR_TLS_CERT_ALTNAME_INVALID: 'server-name-mismatch',
 }
 

@@ -5,7 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
@@ -29,7 +29,8 @@ export type StoredIdentity =
   | { kind: 'pair'; pair: ClientPair }
 
 const CURRENT = 'kubelet-client-current.pem'
-const DATED = /^kubelet-client-\d{4}(-\d\d){5}(\.\d+)?\.pem$/
+/** Its groups are the time, to the second, and the number of a further file of that second. */
+const DATED = /^kubelet-client-(\d{4}(?:-\d\d){5})(?:\.(\d{1,6}))?\.pem$/
 const FILES_KEPT = 2
 const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----/g
 const KEY_BLOCK =
@@ -81,19 +82,35 @@ export async function installPair(
   nowMs: number,
 ): Promise<string> {
   const content = chainPem + privateKeyToPem(key)
-  const dated = await datedFiles(files, certificatesDirectory)
+  const known = await datedFiles(files, certificatesDirectory)
   const path =
-    (await fileOfContent(files, dated, content)) ??
-    (await writeDatedFile(files, certificatesDirectory, dated, content, nowMs))
+    (await fileOfContent(files, known, content)) ??
+    (await writeDatedFile(files, certificatesDirectory, known, content, nowMs))
   await replaceLink(files, currentPairPath(certificatesDirectory), path)
-  const stale = dated.filter((other) => other !== path).slice(0, -(FILES_KEPT - 1))
+  const stale = known.filter((other) => other !== path).slice(0, -(FILES_KEPT - 1))
   for (const other of stale) await files.remove(other)
   return path
 }
 
+interface DatedFile {
+  stamp: string
+  number: number
+}
+
+function dated(path: string): DatedFile | undefined {
+  const [, stamp, number = '0'] = DATED.exec(basename(path)) ?? []
+  return stamp === undefined ? undefined : { stamp, number: Number(number) }
+}
+
+/** Oldest first. As mere names, `….1.pem` would come before `….pem`. */
 async function datedFiles(files: Files, certificatesDirectory: string): Promise<string[]> {
-  const names = await files.list(certificatesDirectory)
-  return names.filter((name) => DATED.test(name)).map((name) => join(certificatesDirectory, name))
+  return (await files.list(certificatesDirectory))
+    .flatMap((name) => {
+      const file = dated(name)
+      return file === undefined ? [] : [{ ...file, path: join(certificatesDirectory, name) }]
+    })
+    .sort((one, other) => (one.stamp === other.stamp ? one.number - other.number : one.stamp < other.stamp ? -1 : 1))
+    .map(({ path }) => path)
 }
 
 async function fileOfContent(files: Files, paths: readonly string[], content: string): Promise<string | undefined> {
@@ -108,9 +125,10 @@ async function writeDatedFile(
   content: string,
   nowMs: number,
 ): Promise<string> {
-  const base = join(certificatesDirectory, `kubelet-client-${timeStamp(nowMs)}`)
-  let path = `${base}.pem`
-  for (let count = 1; taken.includes(path); count += 1) path = `${base}.${count}.pem`
+  const stamp = timeStamp(nowMs)
+  const newest = taken.map(dated).findLast((file) => file?.stamp === stamp)
+  const suffix = newest === undefined ? '' : `.${newest.number + 1}`
+  const path = join(certificatesDirectory, `kubelet-client-${stamp}${suffix}.pem`)
   await replaceFile(files, path, content, 0o600)
   return path
 }
