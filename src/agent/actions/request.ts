@@ -52,7 +52,7 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
     else if (news.kind === 'gone') {
       memory.request = undefined
       ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
-    }
+    } else memory.request = { ...seen.request, resourceVersion: news.resourceVersion }
   } catch (thrown) {
     if (signal.aborted) throw thrown
     memory.request = undefined
