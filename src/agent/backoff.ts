@@ -29,7 +29,7 @@ export function isTransient({ error, elapsedMs, attemptMs }: Failure): boolean {
 export function retryDelayMs(failure: Failure, fraction: number): number {
   if (!isTransient(failure)) return HOLD_MS * (0.75 + fraction / 2)
   const capMs = failure.error.retryable === 'until-deadline' ? LAG_CAP_MS : CAP_MS
-  const ceilingMs = Math.min(capMs, BASE_MS * 2 ** Math.min(failure.count - 1, 20))
+  const ceilingMs = Math.min(capMs, BASE_MS * 2 ** (failure.count - 1))
   const jitteredMs = FLOOR_MS + fraction * (ceilingMs - FLOOR_MS)
   return (failure.error.retryAfterMs ?? 0) + jitteredMs
 }

@@ -1,5 +1,6 @@
 /** The certificatesigningrequests resource: submit one idempotently, look at it, and watch it until there is news. */
 import { BootstrapError } from '../lib/errors.ts'
+import { listAt, textAt } from '../lib/json.ts'
 import type { ApiClient, ApiServer } from './api-request.ts'
 import {
   isSameRequest,
@@ -11,6 +12,7 @@ import {
 } from './certificate-signing-request.ts'
 import { jsonLines } from './json-lines.ts'
 
+const KIND = 'CertificateSigningRequest'
 const COLLECTION = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
 
 /** The server ends a watch after this; a connection that is silent for longer is dead. */
@@ -18,13 +20,12 @@ const WATCH_SECONDS = 300
 
 function observed(value: unknown, api: ApiServer): ObservedRequest {
   const request = parseRequestObject(value)
-  if (request === undefined)
-    throw new BootstrapError(
-      'response-malformed',
-      `${api.server.host} answered with something that is no CertificateSigningRequest`,
-    )
+  if (request === undefined) throw malformed(api)
   return request
 }
+
+const malformed = (api: ApiServer): BootstrapError =>
+  new BootstrapError('response-malformed', `${api.server.host} answered with something that is no ${KIND}`)
 
 /**
  * Creates the request, or finds the same one where it is there already: any number of calls leave one.
@@ -50,16 +51,26 @@ export async function submitRequest(
   }
 }
 
+/**
+ * The one that is there, with the collection's resourceVersion in place of its own: an API server that was restarted, or
+ * has seen enough other requests since, answers a watch from the object's own version with 410, for ever.
+ */
 async function findRequest(
   client: ApiClient,
   api: ApiServer,
   desired: DesiredRequest,
   signal: AbortSignal,
 ): Promise<ObservedRequest> {
-  const value = await client.request(api, { method: 'GET', path: `${COLLECTION}/${desired.name}`, signal })
-  if (!isSameRequest(value, desired))
-    throw new BootstrapError('csr-foreign', `there is another CertificateSigningRequest with the name ${desired.name}`)
-  return observed(value, api)
+  const query = { fieldSelector: `metadata.name=${desired.name}` }
+  const list = await client.request(api, { method: 'GET', path: COLLECTION, query, signal })
+  const resourceVersion = textAt(list, 'metadata', 'resourceVersion')
+  if (textAt(list, 'kind') !== `${KIND}List` || resourceVersion === undefined) throw malformed(api)
+  const [item] = listAt(list, 'items')
+  if (item === undefined) throw new BootstrapError('conflict', `${desired.name} was deleted in this moment`)
+  if (!isSameRequest(item, desired))
+    throw new BootstrapError('csr-foreign', `there is another ${KIND} with the name ${desired.name}`)
+  // The items of a list do not say their kind.
+  return { ...observed({ ...(item as object), kind: KIND }, api), resourceVersion }
 }
 
 export type WatchNews =
@@ -106,6 +117,7 @@ export async function watchRequest(
           `the watch ended with ${event.code}: ${event.message}`,
         )
       case 'bookmark':
+        last = { ...last, resourceVersion: event.resourceVersion ?? last.resourceVersion }
         break
       case undefined:
         throw new BootstrapError('response-malformed', 'a watch event is of no known type')

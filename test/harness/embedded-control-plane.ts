@@ -104,15 +104,19 @@ export class EmbeddedControlPlane implements ControlPlane {
     })
   }
 
-  restart(): Promise<void> {
-    return this.cluster.restart()
+  async restart(): Promise<void> {
+    await this.stopApiServer()
+    await this.startApiServer()
   }
 
   stopApiServer(): Promise<void> {
     return this.cluster.stop()
   }
 
+  /** A real one begins with an empty watch cache, so that no watch can begin before its start. */
   startApiServer(): Promise<void> {
+    this.cluster.patchClusterInfo((data) => data, { sign: true })
+    this.cluster.compact()
     return this.cluster.start()
   }
 

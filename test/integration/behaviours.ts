@@ -435,6 +435,7 @@ function withManualApproval(suite: Suite): void {
     await approve(node)
     await node.joined(agent)
     await node.request()
+    assert.ok(!agent.lines.some((line) => line.includes('"code":"expired"')), agent.lines.join('\n'))
   })
 
   it('killed after the submission, finds its request again', async () => {

@@ -178,6 +178,8 @@ export interface SeenRequest {
   method: string
   path: string
   isWatch: boolean
+  /** Where a watch begins. */
+  resourceVersion: string | null
   requester: 'anonymous' | 'bootstrap' | 'node'
   atMs: number
 }
@@ -224,6 +226,8 @@ export class FakeCluster implements Http {
   readonly #server: string
   readonly #changed = new EventTarget()
   readonly #deleted = new Set<string>()
+  #oldest = 0
+  #cuts = 0
   #resourceVersion = 100
 
   constructor(clock: VirtualClock, server = 'https://10.0.0.10:6443', ca = createCertificateAuthority()) {
@@ -272,11 +276,20 @@ export class FakeCluster implements Http {
     this.#changed.dispatchEvent(new Event('change'))
   }
 
+  /** As a restart does: every watch breaks, and none can begin before now. */
+  restart(): void {
+    this.#resourceVersion += 10
+    this.#oldest = this.#resourceVersion
+    this.#cuts += 1
+    this.#changed.dispatchEvent(new Event('change'))
+  }
+
   #record(request: HttpRequest, isWatch: boolean): SeenRequest {
     const { url, method, headers = {}, clientIdentity } = request
     const requester =
       clientIdentity !== undefined ? 'node' : headers['authorization'] === undefined ? 'anonymous' : 'bootstrap'
-    const seen = { method, path: url.pathname, isWatch, requester, atMs: this.#clock.nowMs() } as const
+    const resourceVersion = url.searchParams.get('resourceVersion')
+    const seen = { method, path: url.pathname, isWatch, resourceVersion, requester, atMs: this.#clock.nowMs() } as const
     this.seen.push(seen)
     return seen
   }
@@ -285,8 +298,12 @@ export class FakeCluster implements Http {
     if (url.pathname === '/version') return jsonResponse(200, { major: '1', minor: '36' })
     if (url.pathname.endsWith('/configmaps/cluster-info')) return this.#clusterInfo()
     if (url.pathname === CSRS && method === 'POST') return this.#create(parseJson(Buffer.from(body ?? '')), seen)
-    const found = this.requests.find(({ name }) => url.pathname === `${CSRS}/${name}`)
-    return found === undefined ? statusResponse(404, 'not found') : jsonResponse(200, objectOf(found))
+    const selector = url.searchParams.get('fieldSelector')
+    return jsonResponse(200, {
+      kind: 'CertificateSigningRequestList',
+      metadata: { resourceVersion: String(this.#resourceVersion) },
+      items: this.requests.filter(({ name }) => selector === `metadata.name=${name}`).map(objectOf),
+    })
   }
 
   #clusterInfo(): HttpResponse {
@@ -340,7 +357,14 @@ export class FakeCluster implements Http {
       for (const line of this.watchLines(name)) yield Buffer.from(`${JSON.stringify(line)}\n`)
       return
     }
+    if (since < this.#oldest) {
+      const object = { kind: 'Status', code: 410, message: `too old resource version: ${since} (${this.#oldest})` }
+      yield Buffer.from(`${JSON.stringify({ type: 'ERROR', object })}\n`)
+      return
+    }
+    const cuts = this.#cuts
     for (let version = since; !signal.aborted;) {
+      if (cuts !== this.#cuts) throw new BootstrapError('connection-lost', 'the API server restarts')
       const found = this.requests.find((each) => each.name === name)
       if (found === undefined && this.#deleted.has(name)) {
         yield Buffer.from(`${JSON.stringify({ type: 'DELETED', object: {} })}\n`)

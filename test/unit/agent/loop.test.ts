@@ -218,6 +218,42 @@ describe('Loop: failures', () => {
     assert.equal(stage.cluster.requests.length, 1)
   })
 
+  it('of a watch over a restart of the API server are over with one look, though it forgot the past', async () => {
+    const stage = new Stage()
+    stage.cluster.verdict = 'leave'
+    let approvals = 0
+    stage.onReport = ({ step }) => {
+      if (step !== 'approval') return
+      approvals += 1
+      const [request] = stage.cluster.requests
+      setImmediate(() => {
+        if (approvals === 1) stage.cluster.restart()
+        else if (request?.conditions.length === 0) stage.cluster.settle(request.name, 'approve')
+      })
+    }
+    await stage.runFor(HOUR_MS)
+    assert.equal(stage.status.state, 'healthy')
+    assert.equal(stage.cluster.seen.filter(({ isWatch }) => isWatch).length, 2)
+    assert.equal(stage.cluster.requests.length, 1)
+    assert.ok(!stage.lines.some(({ fields }) => fields['code'] === 'expired'))
+  })
+
+  it('are none where watches end as they do: the next begins where the last bookmark was', async () => {
+    const stage = new Stage()
+    stage.cluster.verdict = 'leave'
+    stage.cluster.watchLines = () => {
+      const watches = stage.cluster.seen.filter(({ isWatch }) => isWatch).length
+      stage.clock.pass(5 * MINUTE_MS)
+      if (watches === 4) stage.stop()
+      return watches < 3 ? [{ type: 'BOOKMARK', object: { metadata: { resourceVersion: `77${watches}` } } }] : []
+    }
+    await stage.run()
+    const begins = stage.cluster.seen.filter(({ isWatch }) => isWatch).map(({ resourceVersion }) => resourceVersion)
+    assert.deepEqual(begins, ['101', '771', '772', '772'])
+    assert.equal(stage.cluster.posts.length, 1)
+    assert.deepEqual(stage.clock.sleeps, [])
+  })
+
   it('have their full time to heal, however long the agent had rested before', async () => {
     const stage = new Stage()
     let rested = 0
