@@ -66,7 +66,8 @@ export type WatchNews = { kind: 'changed'; request: ObservedRequest } | { kind: 
 
 /**
  * Waits for the next change of a request after `seen`. 'ended' is the normal end of a watch without news; 'gone' means
- * deleted, or replaced by another object of the name.
+ * deleted, or replaced by another object of the name. Events of other names, from a server that selects nothing, are
+ * passed over.
  */
 export async function watchRequest(
   client: ApiClient,
@@ -85,12 +86,14 @@ export async function watchRequest(
     switch (event?.kind) {
       case 'changed': {
         const request = observed(event.object, api)
+        if (request.name !== seen.name) break
         if (request.uid !== seen.uid) return { kind: 'gone' }
         if (request.outcome.kind !== seen.outcome.kind) return { kind: 'changed', request }
         break
       }
       case 'deleted':
-        return { kind: 'gone' }
+        if (observed(event.object, api).name === seen.name) return { kind: 'gone' }
+        break
       case 'error':
         throw new BootstrapError(
           event.code === 410 ? 'expired' : 'server-failed',

@@ -1,7 +1,7 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
 import { CLIENT_SIGNER, type DesiredRequest, type ObservedRequest } from '../../kube/certificate-signing-request.ts'
 import { submitRequest, watchRequest } from '../../kube/csr-api.ts'
-import { BootstrapError } from '../../lib/errors.ts'
+import { BootstrapError, type ErrorCode } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
@@ -30,8 +30,10 @@ export async function submit(context: ActionContext, requester: Requester): Prom
   logOutcome(context, memory.request)
 }
 
-/** A watch that a server ends sooner than this without news would be begun again in a tight loop. */
+/** A watch that ends sooner than this, unless with an outcome, would be begun again in a tight loop. */
 const SHORT_WATCH_MS = 2000
+const ordinaryEnds: readonly ErrorCode[] = ['connection-lost', 'timed-out', 'expired']
+const DELETED = 'the request was deleted in the cluster and is submitted again'
 
 /** One watch: returns with news in memory, or without any where it ended as watches do. */
 export async function awaitOutcome(context: ActionContext, requester: Requester): Promise<void> {
@@ -46,13 +48,13 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
     if (news.kind === 'ended') return
     memory.request = news.kind === 'changed' ? news.request : undefined
     if (news.kind === 'changed') logOutcome(context, news.request)
-    else ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
+    else if (wasShort()) throw new BootstrapError('conflict', DELETED)
+    else ports.log.warn(DELETED, { request: seen.request.name })
   } catch (thrown) {
     if (!(thrown instanceof BootstrapError)) throw thrown
-    if (thrown.code === 'expired') {
-      // Too old a resourceVersion is an ordinary end as well: the request is looked up again.
-      memory.request = undefined
-    } else if (wasShort() || (thrown.code !== 'connection-lost' && thrown.code !== 'timed-out')) throw thrown
+    // Too old a resourceVersion is an ordinary end as well: the request is looked up again.
+    if (thrown.code === 'expired') memory.request = undefined
+    if (wasShort() || !ordinaryEnds.includes(thrown.code)) throw thrown
   }
 }
 
