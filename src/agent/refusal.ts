@@ -2,18 +2,18 @@
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { Refusal } from '../store/pending-request.ts'
 
-const codes: Readonly<Record<Refusal['kind'], ErrorCode>> = {
+const codes: Readonly<Record<Exclude<Refusal['kind'], 'unusable'>, ErrorCode>> = {
   denied: 'csr-denied',
   failed: 'csr-failed',
-  unusable: 'certificate-wrong',
 }
 
 export function refusalError(refusal: Refusal): BootstrapError {
   const { kind, name, reason, message } = refusal
-  return kind === 'unusable'
-    ? new BootstrapError(codes[kind], message)
-    : new BootstrapError(
-        codes[kind],
-        `${name} was ${kind === 'denied' ? 'denied' : 'failed by its signer'}: ${reason}: ${message}`,
-      )
+  // The reason of our own refusal is the code of what was found.
+  if (kind === 'unusable')
+    return new BootstrapError(reason === 'certificate-malformed' ? reason : 'certificate-wrong', message)
+  return new BootstrapError(
+    codes[kind],
+    `${name} was ${kind === 'denied' ? 'denied' : 'failed by its signer'}: ${reason}: ${message}`,
+  )
 }

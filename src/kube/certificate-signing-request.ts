@@ -113,7 +113,7 @@ export function isSameRequest(value: unknown, desired: DesiredRequest): boolean 
 
 export type WatchEvent =
   | { kind: 'changed'; object: unknown }
-  | { kind: 'deleted' }
+  | { kind: 'deleted'; object: unknown }
   | { kind: 'bookmark'; resourceVersion: string | undefined }
   /** The status code that the server ended the watch with; 410 means that the resourceVersion is too old. */
   | { kind: 'error'; code: number; message: string }
@@ -126,7 +126,7 @@ export function parseWatchEvent(value: unknown): WatchEvent | undefined {
     case 'MODIFIED':
       return { kind: 'changed', object }
     case 'DELETED':
-      return { kind: 'deleted' }
+      return { kind: 'deleted', object }
     case 'BOOKMARK':
       return { kind: 'bookmark', resourceVersion: textAt(object, 'metadata', 'resourceVersion') }
     case 'ERROR':

@@ -1,5 +1,5 @@
 /** The certificatesigningrequests resource: submit one idempotently, look at it, and watch it until there is news. */
-import { BootstrapError } from '../lib/errors.ts'
+import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { listAt, textAt } from '../lib/json.ts'
 import type { ApiClient, ApiServer } from './api-request.ts'
 import {
@@ -9,6 +9,7 @@ import {
   requestObject,
   type DesiredRequest,
   type ObservedRequest,
+  type WatchEvent,
 } from './certificate-signing-request.ts'
 import { jsonLines } from './json-lines.ts'
 
@@ -83,7 +84,11 @@ export type WatchNews =
 
 const isDecided = ({ outcome }: ObservedRequest): boolean => outcome.kind !== 'pending' && outcome.kind !== 'approved'
 
-/** Follows a request from `seen` on until it is decided; `onChange` hears of what happens on the way. */
+/**
+ * Follows a request from `seen` on until it is decided; `onChange` hears of what happens on the way. A watch that could be
+ * opened ends as watches do, also where the connection breaks; one that could not be opened throws. Events of other
+ * names, from a server that selects nothing, are passed over.
+ */
 export async function watchRequest(
   client: ApiClient,
   api: ApiServer,
@@ -98,30 +103,29 @@ export async function watchRequest(
     allowWatchBookmarks: 'true',
   }
   const stream = await client.watch(api, { method: 'GET', path: COLLECTION, query, signal }, WATCH_SECONDS)
-  for await (const line of jsonLines(stream.chunks)) {
-    const event = parseWatchEvent(line)
-    switch (event?.kind) {
-      case 'changed': {
-        const request = observed(event.object, api)
-        if (request.uid !== seen.uid) return { kind: 'gone' }
-        if (request.outcome.kind !== last.outcome.kind) onChange(request)
-        last = request
-        if (isDecided(request)) return { kind: 'decided', request }
-        break
-      }
-      case 'deleted':
-        return { kind: 'gone' }
-      case 'error':
-        throw new BootstrapError(
-          event.code === 410 ? 'expired' : 'server-failed',
-          `the watch ended with ${event.code}: ${event.message}`,
-        )
-      case 'bookmark':
+  try {
+    for await (const line of jsonLines(stream.chunks)) {
+      const event = parseWatchEvent(line)
+      if (event === undefined) throw new BootstrapError('response-malformed', 'a watch event is of no known type')
+      if (event.kind === 'error') throw endedByServer(event)
+      if (event.kind === 'bookmark') {
         last = { ...last, resourceVersion: event.resourceVersion ?? last.resourceVersion }
-        break
-      case undefined:
-        throw new BootstrapError('response-malformed', 'a watch event is of no known type')
+        continue
+      }
+      const request = observed(event.object, api)
+      if (request.name !== seen.name) continue
+      if (event.kind === 'deleted' || request.uid !== seen.uid) return { kind: 'gone' }
+      if (request.outcome.kind !== last.outcome.kind) onChange(request)
+      last = request
+      if (isDecided(request)) return { kind: 'decided', request }
     }
+  } catch (thrown) {
+    if (!(thrown instanceof BootstrapError) || !BROKEN.includes(thrown.code) || signal.aborted) throw thrown
   }
   return { kind: 'ended', request: last }
 }
+
+const BROKEN: readonly ErrorCode[] = ['connection-lost', 'timed-out']
+
+const endedByServer = ({ code, message }: WatchEvent & { kind: 'error' }): BootstrapError =>
+  new BootstrapError(code === 410 ? 'expired' : 'server-failed', `the watch ended with ${code}: ${message}`)

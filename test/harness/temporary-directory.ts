@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'mocha'
 
-export interface TemporaryDirectory {
+export interface SuiteDirectory {
   /** Of the running test; reading it outside of one throws. */
   readonly path: string
   /** A path inside it. */
@@ -13,7 +13,7 @@ export interface TemporaryDirectory {
 }
 
 /** To be called in a `describe`. */
-export function useTemporaryDirectory(): TemporaryDirectory {
+export function useTemporaryDirectory(): SuiteDirectory {
   let current: string | undefined
   beforeEach(() => {
     current = mkdtempSync(join(tmpdir(), 'node-bootstrap-test-'))
@@ -34,8 +34,12 @@ export function useTemporaryDirectory(): TemporaryDirectory {
   }
 }
 
+export interface TemporaryDirectory extends AsyncDisposable {
+  path: string
+}
+
 /** `await using directory = await temporaryDirectory()` removes it at the end of the block. */
-export async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
+export async function temporaryDirectory(): Promise<TemporaryDirectory> {
   const path = await mkdtemp(join(tmpdir(), 'node-bootstrap-test-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }

@@ -1,7 +1,7 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
 import { CLIENT_SIGNER, type DesiredRequest, type ObservedRequest } from '../../kube/certificate-signing-request.ts'
 import { submitRequest, watchRequest } from '../../kube/csr-api.ts'
-import { BootstrapError, type ErrorCode } from '../../lib/errors.ts'
+import { BootstrapError } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
@@ -32,7 +32,6 @@ export async function submit(context: ActionContext, requester: Requester): Prom
 
 /** A watch that ends sooner than this is a failure, however it ended: begun again at once it would be a tight loop. */
 const SHORT_WATCH_MS = 2000
-const ORDINARY_ENDS: readonly ErrorCode[] = ['expired', 'connection-lost', 'timed-out']
 
 /**
  * One watch: returns with news in memory, or without any where it ended as watches do. After a broken watch and after a
@@ -60,7 +59,7 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
   } catch (thrown) {
     if (signal.aborted) throw thrown
     memory.request = undefined
-    if (wasShort() || !(thrown instanceof BootstrapError) || !ORDINARY_ENDS.includes(thrown.code)) throw thrown
+    if (wasShort() || !(thrown instanceof BootstrapError) || thrown.code !== 'expired') throw thrown
   }
 }
 

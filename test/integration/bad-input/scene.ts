@@ -62,6 +62,8 @@ export interface Scene extends AsyncDisposable {
 }
 
 export interface RunOptions {
+  /** Watch it while it runs `--once`. */
+  once?: boolean
   env?: Readonly<Record<string, string>>
   entry?: readonly [string, ...string[]]
 }
@@ -109,7 +111,7 @@ export async function createScene(options: SceneOptions = {}): Promise<Scene> {
     token,
     path,
     configure,
-    daemon: (runOptions) => run([], runOptions),
+    daemon: (runOptions = {}) => run(runOptions.once === true ? ['--once'] : [], runOptions),
     once: async (runOptions) => ended(run(['--once'], runOptions)),
     snapshot: () => snapshot(directory),
     [Symbol.asyncDispose]: async () => {

@@ -23,6 +23,11 @@ describe('refusalError', () => {
     assert.equal(error.message, 'not this machine')
   })
 
+  it('says of a certificate that cannot be read that it is malformed', () => {
+    const refusal = { ...refusalAt(NOW_MS, 'unusable'), reason: 'certificate-malformed' }
+    assert.equal(refusalError(refusal).code, 'certificate-malformed')
+  })
+
   it('is never one that is tried again by itself', () => {
     for (const kind of ['denied', 'failed', 'unusable'] as const)
       assert.equal(refusalError(refusalAt(NOW_MS, kind)).retryable, false)
