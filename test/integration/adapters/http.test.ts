@@ -132,7 +132,7 @@ describe('the http port', () => {
   })
 
   const refused: readonly [name: string, identity: IssuedIdentity, code: ErrorCode][] = [
-    ['only a common name, which Node would take', authority.issue({ commonName: '127.0.0.1' }), 'server-name-mismatch'],
+    ['an address as common name only', authority.issue({ commonName: '127.0.0.1' }), 'server-name-mismatch'],
     ['another name', authority.issue({ dnsNames: ['other'] }), 'server-name-mismatch'],
     ['the address as a DNS name', authority.issue({ dnsNames: ['127.0.0.1'] }), 'server-name-mismatch'],
     ['a URI alone', authority.issue({ uris: ['https://127.0.0.1/'] }), 'server-name-mismatch'],
@@ -162,6 +162,13 @@ describe('the http port', () => {
         assert.equal((await failure(url)).code, code)
         assert.equal(requests, 0)
       })
+
+    it('the right name as common name only, which Node would take', async () => {
+      const url = await serve(authority.issue({ commonName: 'localhost' }), ok, 'localhost')
+      const error = await failure(url)
+      assert.equal(error.code, 'server-name-mismatch')
+      assert.match(error.message, /no subjectAltName/)
+    })
 
     it('a signature by a certificate that is no authority', async () => {
       const impostor = createCertificateAuthority({ parent: authority, isCertificateAuthority: false, commonName: 'x' })
