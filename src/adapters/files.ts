@@ -1,6 +1,7 @@
 /** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Stats } from 'node:fs'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
@@ -12,6 +13,14 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'storage-read-only',
   ENOSPC: 'storage-full',
   EDQUOT: 'storage-full',
+  // Something of another kind stands in that place.
+  EEXIST: 'storage-malformed',
+  ENOTDIR: 'storage-malformed',
+  EISDIR: 'storage-malformed',
+  ERR_FS_EISDIR: 'storage-malformed',
+  ENOTEMPTY: 'storage-malformed',
+  ELOOP: 'storage-malformed',
+  ENXIO: 'storage-malformed',
 }
 
 function storageError(thrown: unknown, verb: string, path: string): BootstrapError {
@@ -59,6 +68,19 @@ async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Arr
   throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
 }
 
+/** Node's own recursive mkdir reports ENOENT for a parent that cannot be written, which hides what is wrong. */
+async function makeDirectories(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (thrown) {
+    const code = textAt(thrown, 'code')
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(path) === path) throw thrown
+    await makeDirectories(dirname(path), mode)
+    await makeDirectories(path, mode)
+  }
+}
+
 export const nodeFiles: Files = {
   read: (path, maxBytes) => orAbsent('read', path, () => readRegularFile(path, maxBytes)),
 
@@ -78,10 +100,7 @@ export const nodeFiles: Files = {
 
   list: async (directory) => (await orAbsent('listed', directory, () => readdir(directory)))?.sort() ?? [],
 
-  makeDirectory: (path, mode) =>
-    attempt('created', path, async () => {
-      await mkdir(path, { recursive: true, mode })
-    }),
+  makeDirectory: (path, mode) => attempt('created', path, () => makeDirectories(path, mode)),
 
   createSynced: (path, data, mode) =>
     attempt('written', path, async () => {
