@@ -13,6 +13,14 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'storage-read-only',
   ENOSPC: 'storage-full',
   EDQUOT: 'storage-full',
+  // Something of another kind stands in that place.
+  EEXIST: 'storage-malformed',
+  ENOTDIR: 'storage-malformed',
+  EISDIR: 'storage-malformed',
+  ERR_FS_EISDIR: 'storage-malformed',
+  ENOTEMPTY: 'storage-malformed',
+  ELOOP: 'storage-malformed',
+  ENXIO: 'storage-malformed',
 }
 
 function storageError(thrown: unknown, verb: string, path: string): BootstrapError {

@@ -59,8 +59,11 @@ export class StatusReporter {
       try {
         await writeStatusFile(this.#ports.files, this.#runtimeDirectory, next)
       } catch (thrown) {
-        const { code, message } = asBootstrapError(thrown)
-        this.#ports.log.warn(`the status cannot be written: ${message}`, { code })
+        const { code, message, hint } = asBootstrapError(thrown)
+        this.#ports.log.warn(`the status cannot be written: ${message}`, { code, hint })
+        // The next report tries again, whether there is news or not.
+        this.#written = ''
+        return
       }
     }
   }

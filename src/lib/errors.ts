@@ -286,7 +286,11 @@ const table = {
   'storage-read-only': { exit: EXIT.storage, retryable: true, hint: 'remount the file system read-write' },
   'storage-full': { exit: EXIT.storage, retryable: true, hint: 'free some space or inodes on that file system' },
   'storage-failed': { exit: EXIT.storage, retryable: true, hint: 'look at dmesg for the device' },
-  'storage-malformed': { exit: EXIT.storage, retryable: false, hint: 'move the file away; the agent makes a new one' },
+  'storage-malformed': {
+    exit: EXIT.storage,
+    retryable: true,
+    hint: 'move away what stands there; the agent makes its own',
+  },
 } as const satisfies Record<string, CodeFacts>
 
 export type ErrorCode = keyof typeof table

@@ -13,7 +13,9 @@ const CLOCK_SKEW_MS = 5 * 60 * 1000
 
 export async function discover(context: ActionContext): Promise<void> {
   const { ports, configuration, memory } = context
-  const { cluster, evidence } = await findCluster(context)
+  const { cluster, evidence } = await findCluster(context).catch((thrown: unknown) => {
+    throw withClocks(thrown, context)
+  })
   ports.log.info('the cluster is verified', {
     server: cluster.server.href,
     ca: caCertHashes(cluster.authorities).join(', '),
@@ -47,11 +49,26 @@ async function findCluster({ ports, configuration, signal }: ActionContext): Pro
   }
 }
 
-function warnOfSkew({ ports }: ActionContext): void {
+/** Undefined where the two clocks agree well enough, or nobody has said what time it is there. */
+function skewSentence({ ports }: ActionContext): string | undefined {
   const skewMs = ports.client.clockSkewMs
-  if (skewMs === undefined || Math.abs(skewMs) < CLOCK_SKEW_MS) return
+  if (skewMs === undefined || Math.abs(skewMs) < CLOCK_SKEW_MS) return undefined
   const minutes = Math.round(Math.abs(skewMs) / 60_000)
-  ports.log.warn(`this machine's clock is ${minutes} min ${skewMs > 0 ? 'behind' : 'ahead of'} the API server's`, {
-    hint: 'set the clock (timedatectl): certificates are judged by it',
-  })
+  return `this machine's clock is ${minutes} min ${skewMs > 0 ? 'behind' : 'ahead of'} the API server's`
+}
+
+function warnOfSkew(context: ActionContext): void {
+  const sentence = skewSentence(context)
+  if (sentence === undefined) return
+  context.ports.log.warn(sentence, { hint: 'set the clock (timedatectl): certificates are judged by it' })
+}
+
+/** A server's certificate that is out of its time may be good: the server that showed it has also told the time. */
+function withClocks(thrown: unknown, context: ActionContext): unknown {
+  if (!(thrown instanceof BootstrapError)) return thrown
+  const { code, message, hint, retryable } = thrown
+  const sentence = skewSentence(context)
+  const isOfTime = code === 'server-certificate-expired' || code === 'server-certificate-not-yet-valid'
+  if (!isOfTime || sentence === undefined) return thrown
+  return new BootstrapError(code, `${message}; ${sentence}`, { hint, retryable, cause: thrown })
 }

@@ -140,13 +140,20 @@ describe('submitting a request', () => {
   })
 
   it('finds the same one where it is there, and refuses another of the name', async () => {
-    const { http, client } = talking(status(409), { body: approved })
-    assert.equal((await submitRequest(client, api, desired, signal)).outcome.kind, 'approved')
+    const listed = (...items: unknown[]) => ({
+      body: { kind: 'CertificateSigningRequestList', metadata: { resourceVersion: '9' }, items },
+    })
+    const { http, client } = talking(status(409), listed(approved))
+    const found = await submitRequest(client, api, desired, signal)
+    assert.equal(found.outcome.kind, 'approved')
+    // A watch can begin at the list's version; the object's own may be too old for the server.
+    assert.equal(found.resourceVersion, '9')
+    assert.equal(http.requests[1]?.url.searchParams.get('fieldSelector'), 'metadata.name=node-csr-x')
     assert.deepEqual(
       http.requests.map(({ method, url }) => `${method} ${url.pathname.split('/').pop() ?? ''}`),
-      ['POST certificatesigningrequests', 'GET node-csr-x'],
+      ['POST certificatesigningrequests', 'GET certificatesigningrequests'],
     )
-    const foreign = talking(status(409), { body: object({ spec: {} }) }).client
+    const foreign = talking(status(409), listed(object({ spec: {} }))).client
     assert.equal((await bootstrapErrorOf(submitRequest(foreign, api, desired, signal))).code, 'csr-foreign')
   })
 
@@ -160,8 +167,12 @@ describe('submitting a request', () => {
       assert.equal((await bootstrapErrorOf(submitRequest(client, api, desired, signal))).code, code)
       assert.equal(http.requests.length, 1)
     }
-    const gone = talking(status(409), status(404)).client
-    assert.equal((await bootstrapErrorOf(submitRequest(gone, api, desired, signal))).code, 'not-found')
+  })
+
+  it('says so where it was deleted between the two', async () => {
+    const list = { kind: 'CertificateSigningRequestList', metadata: { resourceVersion: '9' }, items: [] }
+    const gone = talking(status(409), { body: list }).client
+    assert.equal((await bootstrapErrorOf(submitRequest(gone, api, desired, signal))).code, 'conflict')
   })
 })
 
@@ -172,12 +183,14 @@ describe('watching a request', () => {
     const { http, client } = talking({
       pieces: events.map((event) => `${typeof event === 'string' ? event : JSON.stringify(event)}\n`),
     })
-    return { http, news: watchRequest(client, api, seen, signal) }
+    const changes: string[] = []
+    const onChange = ({ outcome }: { outcome: { kind: string } }): void => void changes.push(outcome.kind)
+    return { http, changes, news: watchRequest(client, api, seen, onChange, signal) }
   }
 
   it('asks for changes of this one after what was seen', async () => {
     const { http, news } = watch()
-    assert.deepEqual(await news, { kind: 'ended' })
+    assert.deepEqual(await news, { kind: 'ended', request: seen })
     const [sent] = http.requests
     assert.deepEqual(Object.fromEntries(sent?.url.searchParams ?? []), {
       fieldSelector: 'metadata.name=node-csr-x',
@@ -189,17 +202,28 @@ describe('watching a request', () => {
     assert.equal(sent?.idleTimeoutMs, 330_000)
   })
 
-  const bookmark = { type: 'BOOKMARK', object: object() }
-  for (const [name, events, expected] of [
-    ['its approval', [{ type: 'MODIFIED', object: approved }], 'changed'],
-    ['nothing, where it changed in what does not matter', [{ type: 'MODIFIED', object: object() }, bookmark], 'ended'],
-    ['what follows a bookmark', [bookmark, { type: 'MODIFIED', object: approved }], 'changed'],
-    ['its deletion', [{ type: 'DELETED', object: object() }], 'gone'],
-    ['another object of its name', [{ type: 'ADDED', object: object({}, 'other') }], 'gone'],
+  const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '12' } } }
+  const denied = object({ status: { conditions: [{ type: 'Denied', status: 'True' }] } })
+  const stranger = { ...object(), metadata: { name: 'other', uid: 'x', resourceVersion: '8' } }
+  for (const [name, events, expected, heard] of [
+    ['a denial', [{ type: 'MODIFIED', object: denied }], 'decided', ['denied']],
+    ['an approval, and goes on to the end', [{ type: 'MODIFIED', object: approved }], 'ended', ['approved']],
+    ['nothing, where it changed in what does not matter', [{ type: 'MODIFIED', object: object() }], 'ended', []],
+    ['what follows a bookmark', [bookmark, { type: 'MODIFIED', object: denied }], 'decided', ['denied']],
+    ['its deletion', [{ type: 'DELETED', object: object() }], 'gone', []],
+    ['another object of its name', [{ type: 'ADDED', object: object({}, 'other') }], 'gone', []],
+    ['nothing of other names', [{ type: 'DELETED', object: stranger }], 'ended', []],
   ] as const)
     it(`tells ${name}`, async () => {
-      assert.equal((await watch(...events).news).kind, expected)
+      const { news, changes } = watch(...events)
+      assert.equal((await news).kind, expected)
+      assert.deepEqual(changes, heard)
     })
+
+  it('goes on from the last bookmark', async () => {
+    const news = await watch(bookmark).news
+    assert.equal(news.kind === 'ended' && news.request.resourceVersion, '12')
+  })
 
   for (const [name, event, code] of [
     ['410, which is to begin anew', { type: 'ERROR', object: { code: 410 } }, 'expired'],

@@ -149,7 +149,7 @@ describe('a watch event', () => {
   for (const [name, value, expected] of [
     ['added', { type: 'ADDED', object }, { kind: 'changed', object }],
     ['modified', { type: 'MODIFIED', object }, { kind: 'changed', object }],
-    ['deleted', { type: 'DELETED', object }, { kind: 'deleted' }],
+    ['deleted', { type: 'DELETED', object }, { kind: 'deleted', object }],
     ['bookmark', { type: 'BOOKMARK', object }, { kind: 'bookmark', resourceVersion: '7' }],
     ['error', { type: 'ERROR', object: { code: 410, message: 'old\n' } }, { kind: 'error', code: 410, message: 'old' }],
     ['error without words', { type: 'ERROR' }, { kind: 'error', code: 0, message: '' }],
