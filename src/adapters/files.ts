@@ -1,6 +1,6 @@
 /** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
@@ -57,27 +57,32 @@ function kindOf(stats: Stats): FileFacts['kind'] {
 /** Non-blocking, so that a FIFO in a file's place cannot hang the agent; what is no regular file is refused. */
 async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Array> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  if (!(await handle.stat()).isFile()) throw new BootstrapError('storage-malformed', `${path} is no regular file`)
-  const buffer = Buffer.alloc(maxBytes + 1)
+  const stats = await handle.stat()
+  if (!stats.isFile()) throw new BootstrapError('storage-malformed', `${path} is no regular file`)
+  if (stats.size > maxBytes) throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
+  // One byte more than it had, to see whether it has grown since.
+  const buffer = Buffer.alloc(stats.size + 1)
   let size = 0
-  while (size <= maxBytes) {
+  while (size < buffer.length) {
     const { bytesRead } = await handle.read(buffer, size, buffer.length - size)
     if (bytesRead === 0) return buffer.subarray(0, size)
     size += bytesRead
   }
-  throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
+  throw new BootstrapError('storage-failed', `${path} changed while it was read`, { hint: 'it is read again' })
 }
 
 /** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only. */
 async function makeDirectories(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { mode })
+    // The umask may have taken bits away.
+    await chmod(path, mode)
   } catch (thrown) {
     const code = textAt(thrown, 'code')
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
     if (code !== 'ENOENT' || dirname(path) === path) throw thrown
     await makeDirectories(dirname(path), mode)
-    await mkdir(path, { mode })
+    await makeDirectories(path, mode)
   }
 }
 

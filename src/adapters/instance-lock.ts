@@ -1,32 +1,79 @@
-/** One agent to a runtime directory: a file that names the process, valid only while that very process lives. */
+/** One agent to a state directory: a file that names the process, valid only while that very process lives. */
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BootstrapError } from '../lib/errors.ts'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { processStartTime } from './process-identity.ts'
 
-const MAX_LOCK_BYTES = 4096
-
 export interface InstanceLock {
   release: () => Promise<void>
 }
 
-async function holder(files: Files, path: string): Promise<number | undefined> {
-  const value = parseJson((await files.read(path, MAX_LOCK_BYTES)) ?? new Uint8Array())
+/** Of the process that the lock names and that lives; undefined for a lock that a killed process, or a boot, left behind. */
+async function holder(content: Uint8Array): Promise<number | undefined> {
+  const value = parseJson(content)
   const pid = numberAt(value, 'pid')
-  if (pid === undefined || pid === process.pid) return undefined
+  const isThisBoot = textAt(value, 'boot') === (await bootId())
+  if (pid === undefined || pid === process.pid || !isThisBoot) return undefined
   return (await processStartTime(pid)) === textAt(value, 'startTime') ? pid : undefined
 }
 
-/** Throws `already-running` while another agent holds it; what a killed one left behind is taken over. */
-export async function acquireInstanceLock(files: Files, runtimeDirectory: string): Promise<InstanceLock> {
-  const path = join(runtimeDirectory, 'agent.lock')
-  await files.makeDirectory(runtimeDirectory, 0o755)
-  const pid = await holder(files, path)
-  if (pid !== undefined)
-    throw new BootstrapError('already-running', `another node-bootstrap runs already (pid ${pid}, ${runtimeDirectory})`)
-  await files.remove(path)
-  const startTime = await processStartTime(process.pid)
-  await files.createSynced(path, Buffer.from(JSON.stringify({ pid: process.pid, startTime })), 0o644)
-  return { release: () => files.remove(path) }
+const bootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim()
+
+const read = (path: string): Promise<Uint8Array | undefined> => readFile(path).catch(() => undefined)
+
+/**
+ * Throws `already-running` while another agent holds it. The lock appears complete and at once, by a link that fails where
+ * there is one; a stale one is first moved away, so that of two that find it only one removes it.
+ */
+export async function acquireInstanceLock(files: Files, stateDirectory: string): Promise<InstanceLock> {
+  await files.makeDirectory(stateDirectory, 0o700)
+  const path = join(stateDirectory, 'agent.lock')
+  const own = `${path}.${process.pid}`
+  const mine = JSON.stringify({
+    pid: process.pid,
+    startTime: await processStartTime(process.pid),
+    boot: await bootId(),
+  })
+  try {
+    await writeFile(own, mine, { mode: 0o600 })
+    for (;;) {
+      if (await linked(own, path)) return { release: () => release(path, mine) }
+      const content = (await read(path)) ?? new Uint8Array()
+      const pid = await holder(content)
+      if (pid !== undefined)
+        throw new BootstrapError(
+          'already-running',
+          `another node-bootstrap runs already (pid ${pid}, ${stateDirectory})`,
+        )
+      await moveAway(path, content)
+    }
+  } finally {
+    await rm(own, { force: true })
+  }
+}
+
+async function linked(own: string, path: string): Promise<boolean> {
+  try {
+    await link(own, path)
+    return true
+  } catch (thrown) {
+    if (textAt(thrown, 'code') === 'EEXIST') return false
+    throw thrown
+  }
+}
+
+/** What is moved away may by now be another's fresh lock: then it is put back. */
+async function moveAway(path: string, stale: Uint8Array): Promise<void> {
+  const aside = `${path}.stale.${process.pid}`
+  await rename(path, aside).catch(() => undefined)
+  const moved = await read(aside)
+  if (moved !== undefined && !Buffer.from(moved).equals(stale)) await linked(aside, path)
+  await rm(aside, { force: true })
+}
+
+async function release(path: string, mine: string): Promise<void> {
+  const content = await read(path)
+  if (content !== undefined && Buffer.from(content).toString() === mine) await rm(path, { force: true })
 }

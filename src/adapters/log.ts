@@ -48,6 +48,8 @@ export interface ClosableLog {
 /** Writes to standard error: standard output belongs to what commands print. */
 export function createLog(level: LogLevel, style: LogStyle): ClosableLog {
   const render = renderers[style]
+  // Whoever read the log may go away: that is no reason to stop.
+  process.stderr.on('error', () => undefined)
   const logger: Logger = createLogger({
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },

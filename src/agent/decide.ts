@@ -30,9 +30,20 @@ export function standingOf(identity: SeenIdentity, nowMs: number): Standing {
   return nowMs < identity.rotateAtMs ? 'fresh' : 'due'
 }
 
+/**
+ * Until a certificate that is valid now lapses, in ms; Infinity where there is none. No wait goes beyond it: what is to be
+ * done, and what is true, is then another.
+ */
+export function msUntilLapse({ identity }: Observed, nowMs: number): number {
+  if (identity.kind !== 'ours' || nowMs >= identity.pair.certificate.notAfterMs) return Infinity
+  return identity.pair.certificate.notAfterMs - nowMs
+}
+
 export function decide(seen: Observed, nowMs: number): Action {
-  if (seen.trust.kind !== 'verified') return { kind: 'discover' }
   const standing = standingOf(seen.identity, nowMs)
+  if (seen.trust.kind === 'unknown') return { kind: 'discover' }
+  // A renewal that is due does not wait for a discovery that fails: the cluster of the old one still knows this node.
+  if (seen.trust.kind === 'outdated' && !(seen.rediscoveryFailed && standing === 'due')) return { kind: 'discover' }
   if ((standing === 'fresh' || standing === 'due') && !seen.published) return { kind: 'publish' }
   if (standing === 'fresh' && seen.identity.kind === 'ours')
     return { kind: 'rest', untilMs: seen.identity.rotateAtMs, because: 'fresh' }
@@ -62,7 +73,8 @@ function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): A
 function afterRefusal(refusal: Refusal, as: Requester, nowMs: number): Action {
   if (as === 'bootstrap') return { kind: 'rest', untilMs: Infinity, because: 'refused' }
   const againAtMs = refusal.atMs + REFUSED_RENEWAL_PAUSE_MS
-  return nowMs >= againAtMs
+  // One from the future was recorded by a clock that was wrong.
+  return nowMs >= againAtMs || nowMs < refusal.atMs
     ? { kind: 'make-key', as, why: 'the refusal of the last renewal is an hour old' }
     : { kind: 'rest', untilMs: againAtMs, because: 'refused' }
 }

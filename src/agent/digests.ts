@@ -1,5 +1,6 @@
 /** Digests of the configuration, so that what was found out under one is not taken for true under another. No secret goes in. */
 import type { JoinConfiguration, TokenSource } from '../config/index.ts'
+import type { Certificate } from '../pki/certificate.ts'
 import { sha256Hex } from '../pki/private-key.ts'
 
 const digest = (value: unknown): string => `sha256:${sha256Hex(Buffer.from(JSON.stringify(value)))}`
@@ -13,6 +14,10 @@ function withoutSecrets({ discovery }: JoinConfiguration): unknown {
     ? { ...discovery, token: tokenSource(discovery.token), timeoutMs: undefined }
     : { ...discovery, timeoutMs: undefined }
 }
+
+/** Of a CA bundle, whatever the order of its certificates. */
+export const authoritiesDigest = (authorities: readonly Certificate[]): string =>
+  digest(authorities.map(({ fingerprint }) => fingerprint).sort())
 
 /** Of what decides which cluster is trusted, and why. */
 export const discoveryDigest = (configuration: JoinConfiguration): string => digest(withoutSecrets(configuration))

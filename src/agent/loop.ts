@@ -8,7 +8,7 @@ import type { Random } from '../lib/ports.ts'
 import { act } from './act.ts'
 import { isTransient, retryDelayMs } from './backoff.ts'
 import type { AgentPorts } from './context.ts'
-import { decide, type Action } from './decide.ts'
+import { decide, msUntilLapse, type Action } from './decide.ts'
 import { observe } from './observe.ts'
 import type { Memory, Observed } from './observed.ts'
 import { refusalError } from './refusal.ts'
@@ -27,6 +27,7 @@ const STREAK_MEMORY_MS = 5 * 60_000
 
 const NOTHING_SEEN: Observed = {
   trust: { kind: 'unknown' },
+  rediscoveryFailed: false,
   identity: { kind: 'absent' },
   published: false,
   pending: undefined,
@@ -37,7 +38,12 @@ const NOTHING_SEEN: Observed = {
 export class Loop {
   readonly #ports: LoopPorts
   readonly #once: boolean
-  readonly #memory: Memory = { request: undefined, retryRefused: false }
+  readonly #memory: Memory = {
+    request: undefined,
+    retryRefused: false,
+    doubtsCluster: false,
+    rediscoveryFailed: false,
+  }
   readonly #streaks = new Map<string, { count: number; atMs: number }>()
   #configuration: JoinConfiguration
   #wake = new AbortController()
@@ -45,6 +51,8 @@ export class Loop {
   #failure: StatusInput['failure']
   #resting: string | undefined
   #seen: Observed = NOTHING_SEEN
+  /** What was decided last, and whether it has succeeded since. */
+  #last: { kind: Action['kind']; succeeded: boolean } | undefined
 
   constructor(ports: LoopPorts, configuration: JoinConfiguration, once: boolean) {
     this.#ports = ports
@@ -66,23 +74,26 @@ export class Loop {
   }
 
   #beginAnew(): void {
+    this.#memory.rediscoveryFailed = false
+    this.#last = undefined
     this.#streaks.clear()
     this.#resting = undefined
     this.#attemptBeganMs = this.#ports.clock.monotonicMs()
     this.#wake.abort()
   }
 
-  /** Resolves when stopped or, with `once`, joined; rejects only with `once`, with what stands in the way. */
-  async run(stop: AbortSignal): Promise<void> {
+  /** Resolves with whether `once` is done; otherwise when stopped. Rejects only with `once`, with what stands in the way. */
+  async run(stop: AbortSignal): Promise<boolean> {
     while (!stop.aborted) {
       if (this.#wake.signal.aborted) this.#wake = new AbortController()
       const signal = AbortSignal.any([stop, this.#wake.signal])
       try {
-        if ((await this.#turn(signal)) === 'done') return
+        if ((await this.#turn(signal)) === 'done') return true
       } catch (thrown) {
         if (!signal.aborted) await this.#fail(asBootstrapError(thrown), signal)
       }
     }
+    return false
   }
 
   async #turn(signal: AbortSignal): Promise<'done' | 'again'> {
@@ -91,20 +102,33 @@ export class Loop {
     const seen = await observe(files, configuration, this.#memory)
     const action = decide(seen, clock.nowMs())
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
+    this.#refuseToSpin(action)
     this.#resting = undefined
     this.#report(seen, action)
     const onProgress = (): void => {
       this.#report({ ...seen, request: this.#memory.request }, action)
     }
     await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, onProgress, signal })
+    this.#last = { kind: action.kind, succeeded: true }
     this.#attemptBeganMs = clock.monotonicMs()
     this.#failure = undefined
     return 'again'
   }
 
+  /** What has just succeeded and is needed again is not done over and over: that is a failure, and waits as one. */
+  #refuseToSpin({ kind }: Action): void {
+    const isRepeated = this.#last?.kind === kind && this.#last.succeeded && kind !== 'await-outcome'
+    this.#last = { kind, succeeded: false }
+    if (isRepeated)
+      throw new BootstrapError('internal', `${kind} has succeeded, and yet is to be done again`, {
+        hint: 'look for another program that changes the files, or two paths in files that are the same place',
+      })
+  }
+
   async #rest(action: Action & { kind: 'rest' }, seen: Observed, signal: AbortSignal): Promise<'done' | 'again'> {
     const { clock, client } = this.#ports
     this.#failure = undefined
+    this.#last = undefined
     if (action.because !== 'refused') this.#streaks.clear()
     if (this.#once && action.because !== 'fresh') throw refusedOrSkewed(seen)
     if (this.#resting !== action.because) this.#announce(action, seen)
@@ -129,6 +153,7 @@ export class Loop {
 
   async #fail(error: BootstrapError, signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#ports
+    this.#doubt(error)
     const failure = {
       error,
       count: this.#countFailure(error.code),
@@ -149,7 +174,20 @@ export class Loop {
     this.#failure = { error, transient, nextAttemptMs: delayMs === undefined ? undefined : clock.nowMs() + delayMs }
     await this.#reportFailure()
     if (delayMs === undefined) throw error
-    await clock.sleep(delayMs, signal)
+    await clock.sleep(Math.min(delayMs, msUntilLapse(this.#seen, clock.nowMs())), signal)
+  }
+
+  /**
+   * A server that the verified CA no longer vouches for may mean that the CA was replaced. Where pins or a caFile decide
+   * what is believed, the cluster is discovered again; otherwise that would be to believe whoever answers.
+   */
+  #doubt(error: BootstrapError): void {
+    const { discovery } = this.#configuration
+    const isAnchored =
+      discovery.kind === 'token' && (discovery.caCertHashes.length > 0 || discovery.caFile !== undefined)
+    const failedDiscovery = this.#last?.kind === 'discover'
+    this.#memory.rediscoveryFailed = failedDiscovery
+    this.#memory.doubtsCluster = !failedDiscovery && isAnchored && error.code === 'server-untrusted'
   }
 
   #countFailure(code: string): number {

@@ -6,19 +6,20 @@ import type { Files } from '../lib/ports.ts'
 import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
 import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { readCurrentPair } from '../store/client-identity.ts'
-import { readClusterRecord } from '../store/cluster-record.ts'
+import { readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
 import { readText } from '../store/durable-file.ts'
 import { readPendingRequest, readRefusal, type PendingRequest, type Refusal } from '../store/pending-request.ts'
 import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
-import { configurationDigest, discoveryDigest } from './digests.ts'
+import { readAuthorities } from './credentials.ts'
+import { authoritiesDigest, configurationDigest, discoveryDigest } from './digests.ts'
 import { mismatch } from './issued-certificate.ts'
 import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
 import { rotationDeadline } from './rotation.ts'
 
 export async function observe(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<Observed> {
   const { state, certificates } = configuration.files
-  const trust = await seeTrust(files, configuration)
-  const cluster = trust.kind === 'verified' ? trust.record.cluster : undefined
+  const trust = await seeTrust(files, configuration, memory)
+  const cluster = trust.kind === 'unknown' ? undefined : trust.record.cluster
   const recorded = await readRefusal(files, state)
   const refusal = stands(recorded, configuration, memory) ? recorded : undefined
   const underWay = ours(await readPendingRequest(files, state), configuration)
@@ -26,6 +27,7 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
   const pending = isSpent(underWay, identity, refusal === undefined ? recorded : undefined) ? undefined : underWay
   return {
     trust,
+    rediscoveryFailed: memory.rediscoveryFailed,
     identity,
     published: cluster !== undefined && (await isPublished(files, configuration, cluster)),
     pending,
@@ -34,10 +36,21 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
   }
 }
 
-async function seeTrust(files: Files, configuration: JoinConfiguration): Promise<SeenTrust> {
+async function seeTrust(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<SeenTrust> {
   const record = await readClusterRecord(files, configuration.files.state)
   if (record === undefined) return { kind: 'unknown' }
-  return { kind: record.configurationDigest === discoveryDigest(configuration) ? 'verified' : 'outdated', record }
+  const isCurrent =
+    !memory.doubtsCluster &&
+    record.configurationDigest === discoveryDigest(configuration) &&
+    (await hasSameCaFile(files, configuration, record))
+  return { kind: isCurrent ? 'verified' : 'outdated', record }
+}
+
+/** A caFile that cannot be read now says nothing against what was verified with it. */
+async function hasSameCaFile(files: Files, { discovery }: JoinConfiguration, record: ClusterRecord): Promise<boolean> {
+  if (discovery.kind !== 'token' || discovery.caFile === undefined) return true
+  const authorities = await readAuthorities(files, discovery.caFile).catch(() => undefined)
+  return authorities === undefined || authoritiesDigest(authorities) === record.caFileDigest
 }
 
 async function seeIdentity(

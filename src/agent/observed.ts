@@ -6,7 +6,7 @@ import type { PendingRequest, Refusal } from '../store/pending-request.ts'
 
 export type SeenTrust =
   | { kind: 'unknown' }
-  /** Verified, but by another discovery configuration than today's. */
+  /** Verified, but by another discovery configuration than today's, or no longer what its server shows. */
   | { kind: 'outdated'; record: ClusterRecord }
   | { kind: 'verified'; record: ClusterRecord }
 
@@ -19,6 +19,8 @@ export type SeenIdentity =
 
 export interface Observed {
   trust: SeenTrust
+  /** See Memory. */
+  rediscoveryFailed: boolean
   identity: SeenIdentity
   /** Whether ca.crt and the kubeconfig say what they should. */
   published: boolean
@@ -30,8 +32,14 @@ export interface Observed {
   refusal: Refusal | undefined
 }
 
-/** What is known beside the disk: what the cluster last said, and whether the operator asked to try a refused request again. */
+/** What is known beside the disk. */
 export interface Memory {
+  /** What the cluster last said of the request. */
   request: ObservedRequest | undefined
+  /** The operator asked to try a refused request again. */
   retryRefused: boolean
+  /** The verified cluster's server no longer holds a certificate of its CA: it is to be discovered again. */
+  doubtsCluster: boolean
+  /** The last discovery, of a cluster that another one had found before, did not succeed. */
+  rediscoveryFailed: boolean
 }

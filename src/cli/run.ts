@@ -1,7 +1,7 @@
 /** `node-bootstrap run`. */
 import { DEFAULT_PATH } from '../compose/configuration-file.ts'
 import { runAgent } from '../compose/agent.ts'
-import { parseDuration } from '../config/duration.ts'
+import { durationBetween } from '../config/duration.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -16,7 +16,7 @@ export async function run({ values }: Invocation): Promise<ExitStatus> {
 }
 
 function timeout(text: string): number {
-  const parsed = parseDuration(text)
+  const parsed = durationBetween('1s', '576h')(text)
   if ('value' in parsed) return parsed.value
   throw new BootstrapError('usage', `--timeout ${parsed.message}; ${parsed.expected}`)
 }

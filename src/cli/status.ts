@@ -14,7 +14,7 @@ export async function status({ values }: Invocation): Promise<ExitStatus> {
   const document = await readStatusFile(nodeFiles, directory)
   if (numberAt(document, 'version') !== 1)
     throw new BootstrapError('not-running', `no agent has run here: there is no status in ${directory}`)
-  const current = document as Status
+  const current = lapsed(document as Status, systemClock.nowMs())
   const runs = (await processStartTime(current.program.pid)) === current.program.startTime
   process.stdout.write(
     values['json'] === true
@@ -22,6 +22,13 @@ export async function status({ values }: Invocation): Promise<ExitStatus> {
       : render(current, runs, systemClock.nowMs()),
   )
   return runs ? exitStatus(current) : EXIT.unavailable
+}
+
+/** An agent that is stopped or hangs cannot say that the certificate has lapsed since: that is seen here. */
+export function lapsed(status: Status, nowMs: number): Status {
+  const isLapsed = status.certificate !== undefined && Date.parse(status.certificate.notAfter) <= nowMs
+  if (!isLapsed || (status.state !== 'healthy' && status.state !== 'degraded')) return status
+  return { ...status, state: 'waiting', summary: `the certificate has expired; before that: ${status.summary}` }
 }
 
 /** join.yaml may not be readable for this user: then the agent is looked for where it usually is. */

@@ -2,7 +2,7 @@
 import { systemClock, systemRandom } from '../adapters/clock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { GotHttp } from '../adapters/http.ts'
-import { acquireInstanceLock } from '../adapters/instance-lock.ts'
+import { acquireInstanceLock, type InstanceLock } from '../adapters/instance-lock.ts'
 import { createLog, type ClosableLog } from '../adapters/log.ts'
 import { createNotify } from '../adapters/notify.ts'
 import { processStartTime } from '../adapters/process-identity.ts'
@@ -37,15 +37,26 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const stop = stopOnSignals()
   endOnDefect(logger)
   try {
-    const lock = await acquireInstanceLock(nodeFiles, configuration.files.runtime)
+    const lock = await lockState(configuration, logger)
     try {
       await runLoop(options, source, logger, stop.signal)
     } finally {
-      await lock.release()
+      await lock?.release()
     }
   } finally {
     stop.disarm()
     await logger.close()
+  }
+}
+
+/** A disk that cannot take the lock is a problem that the loop tells, waits out and survives: no reason to end here. */
+async function lockState({ files }: JoinConfiguration, { log }: ClosableLog): Promise<InstanceLock | undefined> {
+  try {
+    return await acquireInstanceLock(nodeFiles, files.state)
+  } catch (thrown) {
+    if (thrown instanceof BootstrapError && thrown.code === 'already-running') throw thrown
+    log.warn('the state directory cannot be locked against a second agent', { path: files.state })
+    return undefined
   }
 }
 
@@ -90,8 +101,9 @@ async function runLoop(
   })
   if (!options.once) void watch.follow(source.watchedPaths)
   try {
-    await running
-    if (limit?.aborted === true && !stopped.aborted) throw timedOut(options)
+    const joined = await running
+    if (!joined && limit?.aborted === true && !stopped.aborted) throw timedOut(options)
+    if (!joined && options.once) throw new BootstrapError('stopped', 'stopped before the node had joined')
   } finally {
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
@@ -147,7 +159,7 @@ function stopOnSignals(): { signal: AbortSignal; disarm: () => void } {
   const controller = new AbortController()
   const stop = (): void => {
     controller.abort()
-    setTimeout(() => process.exit(), STOP_GRACE_MS).unref()
+    setTimeout(endAtOnce, STOP_GRACE_MS).unref()
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -158,6 +170,12 @@ function stopOnSignals(): { signal: AbortSignal; disarm: () => void } {
       process.off('SIGINT', stop)
     },
   }
+}
+
+/** By the signal's own effect: process.exit would wait for a key that is still being made. systemd takes it for a clean end. */
+function endAtOnce(): void {
+  process.removeAllListeners('SIGTERM')
+  process.kill(process.pid, 'SIGTERM')
 }
 
 /** Node would print a whole error object, and a library's may hold a request's headers: only its name and stack are told. */

@@ -11,13 +11,18 @@ export const DEFAULT_RUNTIME_DIRECTORY = '/run/node-bootstrap'
 
 /** Throws `config-unreadable`, or `config-invalid` whose message has a line for each problem. */
 export async function readConfiguration(files: Files, path: string): Promise<JoinConfiguration> {
-  const bytes = await readOrExplain(files, path)
+  return parseConfigurationBytes(await readConfigurationBytes(files, path), path)
+}
+
+/** Throws `config-invalid`. */
+export function parseConfigurationBytes(bytes: Uint8Array, path: string): JoinConfiguration {
   const result = parseConfiguration(new TextDecoder().decode(bytes), { file: path, hostName: hostname() })
   if ('configuration' in result) return result.configuration
   throw new BootstrapError('config-invalid', result.problems.map(formatProblem).join('\n'))
 }
 
-async function readOrExplain(files: Files, path: string): Promise<Uint8Array> {
+/** Throws `config-unreadable`. */
+export async function readConfigurationBytes(files: Files, path: string): Promise<Uint8Array> {
   try {
     const bytes = await files.read(path, MAX_BYTES)
     if (bytes !== undefined) return bytes

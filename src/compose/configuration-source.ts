@@ -2,54 +2,68 @@
 import { createHash } from 'node:crypto'
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Files } from '../lib/ports.ts'
-import { readConfiguration, watchedPaths } from './configuration-file.ts'
+import { parseConfigurationBytes, readConfigurationBytes, watchedPaths } from './configuration-file.ts'
 
 const MAX_BYTES = 1024 * 1024
+
+interface Reading {
+  configuration: JoinConfiguration
+  /** Of the very bytes that were parsed, and of the files that they name. */
+  fingerprint: string
+}
 
 export class ConfigurationSource {
   readonly #files: Files
   readonly #path: string
   /** What the process was started with. */
   readonly initial: JoinConfiguration
-  configuration: JoinConfiguration
-  #fingerprint = ''
+  #reading: Reading
+  #reload: Promise<unknown> = Promise.resolve()
 
-  private constructor(files: Files, path: string, configuration: JoinConfiguration) {
+  private constructor(files: Files, path: string, reading: Reading) {
     this.#files = files
     this.#path = path
-    this.initial = configuration
-    this.configuration = configuration
+    this.initial = reading.configuration
+    this.#reading = reading
   }
 
   /** Throws `config-unreadable` or `config-invalid`. */
   static async open(files: Files, path: string): Promise<ConfigurationSource> {
-    const source = new ConfigurationSource(files, path, await readConfiguration(files, path))
-    source.#fingerprint = await source.#look()
-    return source
+    return new ConfigurationSource(files, path, await read(files, path))
+  }
+
+  get configuration(): JoinConfiguration {
+    return this.#reading.configuration
   }
 
   get watchedPaths(): string[] {
     return watchedPaths(this.#path, this.configuration)
   }
 
-  /** The configuration where it, or a file that it names, is another than at the last look; throws as `open`. */
+  /** The configuration where it, or a file that it names, is another than before; throws as `open`. One at a time. */
   async reload(): Promise<JoinConfiguration | undefined> {
-    const configuration = await readConfiguration(this.#files, this.#path)
-    this.configuration = configuration
-    const fingerprint = await this.#look()
-    if (fingerprint === this.#fingerprint) return undefined
-    this.#fingerprint = fingerprint
-    return configuration
+    const turn = this.#reload.catch(() => undefined).then(() => this.#reloadNow())
+    this.#reload = turn
+    return await turn
   }
 
-  async #look(): Promise<string> {
-    const digest = createHash('sha256')
-    for (const path of this.watchedPaths) {
-      const content = await this.#files.read(path, MAX_BYTES).catch(() => undefined)
-      digest.update(
-        `${path}\0${content === undefined ? 'absent' : createHash('sha256').update(content).digest('hex')}\0`,
-      )
-    }
-    return digest.digest('hex')
+  async #reloadNow(): Promise<JoinConfiguration | undefined> {
+    const reading = await read(this.#files, this.#path)
+    const isChanged = reading.fingerprint !== this.#reading.fingerprint
+    this.#reading = reading
+    return isChanged ? reading.configuration : undefined
   }
+}
+
+async function read(files: Files, path: string): Promise<Reading> {
+  const bytes = await readConfigurationBytes(files, path)
+  const configuration = parseConfigurationBytes(bytes, path)
+  const digest = createHash('sha256').update(createHash('sha256').update(bytes).digest())
+  for (const named of watchedPaths(path, configuration).slice(1)) {
+    const content = await files.read(named, MAX_BYTES).catch(() => undefined)
+    digest.update(
+      `${named}\0${content === undefined ? 'absent' : createHash('sha256').update(content).digest('hex')}\0`,
+    )
+  }
+  return { configuration, fingerprint: digest.digest('hex') }
 }

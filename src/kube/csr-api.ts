@@ -17,7 +17,7 @@ const KIND = 'CertificateSigningRequest'
 const COLLECTION = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
 
 /** The server ends a watch after this; a connection that is silent for longer is dead. */
-const WATCH_SECONDS = 300
+export const LONGEST_WATCH_SECONDS = 300
 
 function observed(value: unknown, api: ApiServer): ObservedRequest {
   const request = parseRequestObject(value)
@@ -94,6 +94,7 @@ export async function watchRequest(
   api: ApiServer,
   seen: ObservedRequest,
   onChange: (request: ObservedRequest) => void,
+  timeoutSeconds: number,
   signal: AbortSignal,
 ): Promise<WatchNews> {
   let last = seen
@@ -102,7 +103,7 @@ export async function watchRequest(
     resourceVersion: seen.resourceVersion,
     allowWatchBookmarks: 'true',
   }
-  const stream = await client.watch(api, { method: 'GET', path: COLLECTION, query, signal }, WATCH_SECONDS)
+  const stream = await client.watch(api, { method: 'GET', path: COLLECTION, query, signal }, timeoutSeconds)
   try {
     for await (const line of jsonLines(stream.chunks)) {
       const event = parseWatchEvent(line)

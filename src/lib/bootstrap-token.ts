@@ -12,15 +12,10 @@ export interface BootstrapToken {
 export const BOOTSTRAP_TOKEN_PATTERN = '^([a-z0-9]{6})\\.([a-z0-9]{16})$'
 const pattern = new RegExp(BOOTSTRAP_TOKEN_PATTERN)
 
-/** The token in `text`, which must be nothing else, or undefined. For a file's content, see `withoutFinalNewline`. */
+/** The token in `text`, which must be nothing else, or undefined. */
 export function parseBootstrapToken(text: string): BootstrapToken | undefined {
   const [, id, secret] = pattern.exec(text) ?? []
   return id === undefined || secret === undefined ? undefined : { id, secret: new Secret(secret) }
-}
-
-/** What a file holds, without the one line break that editors and `echo` put at its end. */
-export function withoutFinalNewline(text: string): string {
-  return text.replace(/\r?\n$/, '')
 }
 
 /** Why `text` is no token, as a predicate ("has upper-case letters") that gives away nothing of it but lengths. */

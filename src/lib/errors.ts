@@ -47,10 +47,15 @@ const table = {
   'already-running': {
     exit: EXIT.temporary,
     retryable: false,
-    hint: 'stop the other agent, or give this one its own files.runtime',
+    hint: 'stop the other agent, or give this one its own files.state',
   },
   'not-running': { exit: EXIT.unavailable, retryable: false, hint: 'start it: systemctl start node-bootstrap' },
   'joining-timed-out': {
+    exit: EXIT.temporary,
+    retryable: false,
+    hint: 'the state is kept: run it again and it goes on where it was',
+  },
+  stopped: {
     exit: EXIT.temporary,
     retryable: false,
     hint: 'the state is kept: run it again and it goes on where it was',

@@ -21,9 +21,8 @@ export interface Certificate {
   spki: Uint8Array
   commonNames: readonly string[]
   organizations: readonly string[]
-  /** A readable form of subject and issuer, for people only. */
+  /** A readable form, for people only. */
   subjectText: string
-  issuerText: string
   notBeforeMs: number
   notAfterMs: number
   /** Lower-case hex, without leading zero bytes. */
@@ -105,7 +104,6 @@ export function parseCertificate(der: Uint8Array): Certificate {
       der,
       ...fields,
       subjectText: oneLine(x509.subject),
-      issuerText: oneLine(x509.issuer),
       serialNumber: x509.serialNumber.toLowerCase(),
       fingerprint: sha256Hex(der),
       x509,

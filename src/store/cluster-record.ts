@@ -5,13 +5,15 @@ import { caBundle, type Cluster } from '../kube/cluster.ts'
 import { listAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates } from '../pki/certificate.ts'
-import { MAX_FILE_BYTES, removeDurably, replaceFile } from './durable-file.ts'
+import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
 
 export interface ClusterRecord {
   cluster: Cluster
   evidence: Evidence
   /** Of the discovery configuration that this was found by: another configuration means another discovery. */
   configurationDigest: string
+  /** Of the certificates in caFile at that time; undefined where discovery had none. */
+  caFileDigest: string | undefined
   verifiedAtMs: number
 }
 
@@ -36,7 +38,8 @@ function parseClusterRecord(value: unknown): ClusterRecord | undefined {
   const sentences = (name: string): string[] =>
     listAt(value, 'evidence', name).filter((item) => typeof item === 'string')
   const evidence = { method, source, verified: sentences('verified'), assumed: sentences('assumed') } as const
-  return { cluster: { server, authorities }, evidence, configurationDigest, verifiedAtMs }
+  const caFileDigest = textAt(value, 'caFileDigest')
+  return { cluster: { server, authorities }, evidence, configurationDigest, caFileDigest, verifiedAtMs }
 }
 
 function parseAuthorities(pem: string): Cluster['authorities'] | undefined {
@@ -54,10 +57,8 @@ export async function writeClusterRecord(files: Files, stateDirectory: string, r
     certificateAuthority: caBundle(record.cluster),
     evidence: record.evidence,
     configurationDigest: record.configurationDigest,
+    caFileDigest: record.caFileDigest,
     verifiedAt: new Date(record.verifiedAtMs).toISOString(),
   }
   await replaceFile(files, path(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)
 }
-
-export const forgetClusterRecord = (files: Files, stateDirectory: string): Promise<void> =>
-  removeDurably(files, path(stateDirectory))

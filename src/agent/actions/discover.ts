@@ -3,17 +3,19 @@ import { discoverByToken } from '../../discovery/token-discovery.ts'
 import type { Discovered } from '../../discovery/discovered.ts'
 import { caCertHashes } from '../../kube/cluster.ts'
 import { BootstrapError } from '../../lib/errors.ts'
+import type { Certificate } from '../../pki/certificate.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import type { ActionContext } from '../context.ts'
 import { readAuthorities, readToken } from '../credentials.ts'
-import { discoveryDigest } from '../digests.ts'
+import { authoritiesDigest, discoveryDigest } from '../digests.ts'
 
 /** Beyond this the two clocks are said to differ: signers back-date by five minutes. */
 const CLOCK_SKEW_MS = 5 * 60 * 1000
 
 export async function discover(context: ActionContext): Promise<void> {
   const { ports, configuration, memory } = context
-  const { cluster, evidence } = await findCluster(context).catch((thrown: unknown) => {
+  const knownAuthorities = await readKnownAuthorities(context)
+  const { cluster, evidence } = await findCluster(context, knownAuthorities).catch((thrown: unknown) => {
     throw withClocks(thrown, context)
   })
   ports.log.info('the cluster is verified', {
@@ -27,20 +29,34 @@ export async function discover(context: ActionContext): Promise<void> {
     cluster,
     evidence,
     configurationDigest: discoveryDigest(configuration),
+    caFileDigest: knownAuthorities === undefined ? undefined : authoritiesDigest(knownAuthorities),
     verifiedAtMs: ports.clock.nowMs(),
   })
   // It may be another cluster than the one in which the request was seen: it is looked up there.
   memory.request = undefined
+  memory.doubtsCluster = false
+  memory.rediscoveryFailed = false
 }
 
-async function findCluster({ ports, configuration, signal }: ActionContext): Promise<Discovered> {
+async function readKnownAuthorities({
+  ports,
+  configuration,
+}: ActionContext): Promise<readonly Certificate[] | undefined> {
+  const { discovery } = configuration
+  return discovery.kind === 'token' && discovery.caFile !== undefined
+    ? await readAuthorities(ports.files, discovery.caFile)
+    : undefined
+}
+
+async function findCluster(
+  { ports, configuration, signal }: ActionContext,
+  knownAuthorities: readonly Certificate[] | undefined,
+): Promise<Discovered> {
   const { discovery } = configuration
   const { files, client, credentialsDirectory } = ports
   switch (discovery.kind) {
     case 'token': {
       const token = await readToken(files, discovery.token, credentialsDirectory)
-      const knownAuthorities =
-        discovery.caFile === undefined ? undefined : await readAuthorities(files, discovery.caFile)
       return await discoverByToken(client, { ...discovery, token, knownAuthorities }, signal)
     }
     case 'file':

@@ -16,12 +16,17 @@ export async function publish(context: ActionContext): Promise<void> {
   log.info('the kubeconfig is written', { kubeconfig, ca, server: cluster.server.href })
 }
 
-/** What somebody else wrote there is set aside once, never lost. */
+/** What stood there before and was not ours is set aside under a name that is free, never lost. */
 async function keepForeign(context: ActionContext, path: string, isOurs: (text: string) => boolean): Promise<void> {
   const { files, log } = context.ports
   const text = await readText(files, path)
-  const aside = `${path}.before-node-bootstrap`
-  if (text === undefined || isOurs(text) || (await files.stat(aside)) !== undefined) return
+  if (text === undefined || isOurs(text)) return
+  const base = `${path}.before-node-bootstrap`
+  let aside = base
+  for (let count = 1; (await readText(files, aside)) !== undefined; count += 1) {
+    if ((await readText(files, aside)) === text) return
+    aside = `${base}.${count}`
+  }
   await replaceFile(files, aside, text, 0o600)
-  log.warn('a file that another program wrote is replaced', { path, copy: aside })
+  log.warn('a file is replaced, and what stood in it is kept', { path, copy: aside })
 }

@@ -1,11 +1,11 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
 import { CLIENT_SIGNER, type DesiredRequest, type ObservedRequest } from '../../kube/certificate-signing-request.ts'
-import { submitRequest, watchRequest } from '../../kube/csr-api.ts'
+import { LONGEST_WATCH_SECONDS, submitRequest, watchRequest } from '../../kube/csr-api.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
-import type { Requester } from '../decide.ts'
+import { msUntilLapse, type Requester } from '../decide.ts'
 import { configurationDigest } from '../digests.ts'
 
 const desiredRequest = ({ name, request, usages, expirationSeconds }: PendingRequest): DesiredRequest => ({
@@ -49,7 +49,7 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
   }
   try {
     const api = await apiServer(context, requester)
-    const news = await watchRequest(ports.client, api, seen.request, onChange, signal)
+    const news = await watchRequest(ports.client, api, seen.request, onChange, watchSeconds(context), signal)
     if (news.kind !== 'decided' && wasShort()) throw endedAtOnce(news.kind, seen.request.name)
     if (news.kind !== 'gone') memory.request = news.request
     else {
@@ -61,6 +61,12 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
     memory.request = undefined
     if (wasShort() || !(thrown instanceof BootstrapError) || thrown.code !== 'expired') throw thrown
   }
+}
+
+/** Not beyond the end of the certificate in force; and never so short that its end would be taken for a failure. */
+function watchSeconds({ ports, seen }: ActionContext): number {
+  const leftMs = msUntilLapse(seen, ports.clock.nowMs())
+  return Math.min(LONGEST_WATCH_SECONDS, Math.ceil(Math.max(leftMs, 2 * SHORT_WATCH_MS) / 1000))
 }
 
 const endedAtOnce = (how: 'gone' | 'ended', name: string): BootstrapError =>

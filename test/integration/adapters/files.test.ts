@@ -43,7 +43,7 @@ describe('the files port', () => {
   it('refuses a socket', async () => {
     await using server = createServer()
     await new Promise<void>((resolve) => server.listen(path, resolve))
-    assert.equal((await bootstrapErrorOf(nodeFiles.read(path, 10))).code, 'storage-failed')
+    assert.equal((await bootstrapErrorOf(nodeFiles.read(path, 10))).code, 'storage-malformed')
   })
 
   it('takes absence for a value, below a file, too', async () => {
@@ -74,7 +74,7 @@ describe('the files port', () => {
     await writeFile(path, 'old')
     assert.equal(
       (await bootstrapErrorOf(nodeFiles.createSynced(path, Buffer.from('new'), 0o600))).code,
-      'storage-failed',
+      'storage-malformed',
     )
     const link = join(temporary.path, 'link')
     await symlink(join(temporary.path, 'nowhere'), link)
@@ -91,7 +91,7 @@ describe('the files port', () => {
     assert.deepEqual(await nodeFiles.list(temporary.path), ['file'])
     const directory = join(temporary.path, 'directory')
     await mkdir(directory)
-    assert.equal((await bootstrapErrorOf(nodeFiles.remove(directory))).code, 'storage-failed')
+    assert.equal((await bootstrapErrorOf(nodeFiles.remove(directory))).code, 'storage-malformed')
   })
 
   it('keeps the cause, and names the path and the errno', async () => {

@@ -28,6 +28,7 @@ const dimensions = {
     outdated: { kind: 'outdated', record },
     verified: { kind: 'verified', record },
   },
+  rediscovery: { untried: false, failed: true },
   /** An identity, and a time at which it stands so. */
   standing: {
     absent: [{ kind: 'absent' }, NOW_MS],
@@ -63,9 +64,11 @@ interface Row {
 
 const withoutValid = { trust: ['verified'], standing: ['absent', 'unusable', 'expired'] } as const
 const renewing = { trust: ['verified'], standing: ['due'], published: ['yes'] } as const
+/** The cluster of the old configuration goes on renewing where the new one cannot be discovered. */
+const renewingAsBefore = { ...renewing, trust: ['outdated'], rediscovery: ['failed'] } as const
 const asked = { refusal: ['none'], pending: ['yes'] } as const
 
-const rows: readonly Row[] = [
+const tableRows: readonly Row[] = [
   {
     sentence: 'a cluster that nobody verified is discovered before anything else',
     when: { trust: ['unknown'] },
@@ -73,7 +76,16 @@ const rows: readonly Row[] = [
   },
   {
     sentence: 'a cluster that was verified under another configuration is discovered anew before anything else',
-    when: { trust: ['outdated'] },
+    when: { trust: ['outdated'], rediscovery: ['untried'] },
+    then: () => ({ kind: 'discover' }),
+  },
+  {
+    sentence: 'and again where that failed, as long as no renewal is due',
+    when: {
+      trust: ['outdated'],
+      rediscovery: ['failed'],
+      standing: ['absent', 'unusable', 'expired', 'not-yet-valid', 'fresh'],
+    },
     then: () => ({ kind: 'discover' }),
   },
   {
@@ -84,6 +96,11 @@ const rows: readonly Row[] = [
   {
     sentence: 'a valid certificate without its kubeconfig is published, even where it is due',
     when: { trust: ['verified'], standing: ['fresh', 'due'], published: ['no'] },
+    then: () => ({ kind: 'publish' }),
+  },
+  {
+    sentence: 'a due one is published also by the cluster of before, where the new one cannot be discovered',
+    when: { ...renewingAsBefore, published: ['no'] },
     then: () => ({ kind: 'publish' }),
   },
   {
@@ -158,6 +175,18 @@ const rows: readonly Row[] = [
   },
 ]
 
+/** Each row of a renewal holds by the cluster of before as well. */
+const rows: readonly Row[] = [
+  ...tableRows,
+  ...tableRows
+    .filter(({ when }) => when.trust === renewing.trust)
+    .map(({ sentence, when, then }) => ({
+      sentence: `${sentence}; also by the cluster of before, where the new one cannot be discovered`,
+      when: { ...when, trust: renewingAsBefore.trust, rediscovery: renewingAsBefore.rediscovery },
+      then,
+    })),
+]
+
 function product(): Case[] {
   const names = Object.keys(dimensions) as Dimension[]
   return names.reduce<Record<string, string>[]>(
@@ -177,6 +206,7 @@ function seenIn(each: Case): { seen: Observed; nowMs: number } {
     nowMs,
     seen: {
       trust: dimensions.trust[each.trust],
+      rediscoveryFailed: dimensions.rediscovery[each.rediscovery],
       identity,
       published: dimensions.published[each.published],
       pending: dimensions.pending[each.pending],
@@ -190,7 +220,7 @@ describe('decide: the table', () => {
   const cases = product()
 
   it('has exactly one row for each of everything that can be seen', () => {
-    assert.equal(cases.length, 3 * 6 * 2 * 2 * 6 * 3)
+    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 6 * 3)
     for (const each of cases) {
       const matching = rows.filter(({ when }) => applies(when, each)).map(({ sentence }) => sentence)
       assert.equal(matching.length, 1, `${JSON.stringify(each)}: ${matching.join(' / ')}`)
@@ -238,6 +268,7 @@ describe('decide: for any facts and any time', () => {
   const anyOutcome = fc.constantFrom<Outcome | undefined>(...Object.values(dimensions.outcome))
   const anySeen: fc.Arbitrary<Observed> = fc.record({
     trust: fc.constantFrom(...Object.values(dimensions.trust)),
+    rediscoveryFailed: fc.boolean(),
     identity: fc.oneof(
       fc.constantFrom<SeenIdentity>({ kind: 'absent' }, { kind: 'unusable', problem: 'is broken' }),
       anyMs.map((ms): SeenIdentity => ({ kind: 'ours', pair, rotateAtMs: ms })),

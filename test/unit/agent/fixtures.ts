@@ -57,6 +57,7 @@ export function recordFor(configuration: JoinConfiguration, authority: Certifica
     cluster: { server: new URL('https://10.0.0.10:6443'), authorities: parseCertificates(authority.certificatePem) },
     evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'], assumed: ['it was assumed'] },
     configurationDigest: discoveryDigest(configuration),
+    caFileDigest: undefined,
     verifiedAtMs: NOW_MS - HOUR_MS,
   }
 }

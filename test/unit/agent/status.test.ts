@@ -29,6 +29,7 @@ const rotateAtMs = NOW_MS + 18 * HOUR_MS
 
 const nothing: Observed = {
   trust: { kind: 'unknown' },
+  rediscoveryFailed: false,
   identity: { kind: 'absent' },
   published: false,
   pending: undefined,

@@ -185,7 +185,7 @@ describe('watching a request', () => {
     })
     const changes: string[] = []
     const onChange = ({ outcome }: { outcome: { kind: string } }): void => void changes.push(outcome.kind)
-    return { http, changes, news: watchRequest(client, api, seen, onChange, signal) }
+    return { http, changes, news: watchRequest(client, api, seen, onChange, 300, signal) }
   }
 
   it('asks for changes of this one after what was seen', async () => {
@@ -250,6 +250,8 @@ describe('whether a server wants key encipherment', () => {
     ['an empty object', { body: {} }, false],
     ['a refusal', status(403), false],
     ['no such path', status(404), false],
+    ['a page of a load balancer', { body: '<html>' }, false],
+    ['a redirect', { status: 302 }, false],
   ] as const)
     it(`is ${wanted ? 'so' : 'not so'} with ${name}`, async () => {
       const { http, client } = talking(answer)
@@ -257,11 +259,10 @@ describe('whether a server wants key encipherment', () => {
       assert.equal(http.requests[0]?.url.pathname, '/version')
     })
 
-  it('is not guessed where the credential is refused, the server fails or is none', async () => {
+  it('is not guessed where the credential is refused or the server fails', async () => {
     for (const [answer, code] of [
       [status(401), 'unauthorized'],
       [status(500), 'server-failed'],
-      [{ body: '<html>' }, 'not-kubernetes'],
       [new BootstrapError('unreachable', 'x'), 'unreachable'],
     ] as const)
       assert.equal((await bootstrapErrorOf(wantsKeyEncipherment(talking(answer).client, api, signal))).code, code)

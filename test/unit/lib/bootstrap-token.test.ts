@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { bootstrapTokenFault, parseBootstrapToken, withoutFinalNewline } from '../../../src/lib/bootstrap-token.ts'
+import { bootstrapTokenFault, parseBootstrapToken } from '../../../src/lib/bootstrap-token.ts'
 
 describe('parseBootstrapToken', () => {
   it('splits a token into its id and its secret', () => {
@@ -23,20 +23,6 @@ describe('parseBootstrapToken', () => {
     it(`refuses ${name}, and says what is wrong without saying the token`, () => {
       assert.equal(parseBootstrapToken(text), undefined)
       assert.equal(bootstrapTokenFault(text), fault)
-    })
-  }
-})
-
-describe('withoutFinalNewline', () => {
-  const rows: [name: string, text: string, rest: string][] = [
-    ['takes away a newline', 'a\n', 'a'],
-    ['takes away a carriage return with it', 'a\r\n', 'a'],
-    ['takes away only one', 'a\n\n', 'a\n'],
-    ['leaves a text without one', 'a', 'a'],
-  ]
-  for (const [name, text, rest] of rows) {
-    it(name, () => {
-      assert.equal(withoutFinalNewline(text), rest)
     })
   }
 })
