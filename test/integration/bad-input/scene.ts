@@ -219,27 +219,37 @@ async function makeVeteran(): Promise<string> {
   return kept
 }
 
-/** Rows that do not depend on one another run beside one another, and each is still a test of its own. */
+/**
+ * Rows that do not depend on one another run beside one another, `limit` at a time and in their order, and each is still
+ * a test of its own: most of their time they wait for a pause to be over.
+ */
 export function itConcurrently<Row extends { name: string }>(
   rows: readonly Row[],
   check: (row: Row) => Promise<void>,
-  limit = 4,
+  limit = 6,
 ): void {
-  let started: Map<Row, Promise<void>> | undefined
-  const start = (): Map<Row, Promise<void>> => {
-    const running = new Map<Row, Promise<void>>()
-    const lanes: Promise<unknown>[] = Array.from({ length: limit }, () => Promise.resolve())
-    rows.forEach((row, index) => {
-      const result = (lanes[index % limit] ?? Promise.resolve()).then(() => check(row))
-      // Whoever awaits the row hears of it; the lane goes on.
-      lanes[index % limit] = result.catch(() => undefined)
-      running.set(row, result)
-    })
-    return running
+  let results: PromiseWithResolvers<undefined>[] | undefined
+  const start = (): PromiseWithResolvers<undefined>[] => {
+    const settled = rows.map(() => Promise.withResolvers<undefined>())
+    const queue = rows.entries()
+    const work = async (): Promise<void> => {
+      for (const [index, row] of queue) {
+        try {
+          await check(row)
+          settled[index]?.resolve(undefined)
+        } catch (thrown) {
+          settled[index]?.reject(thrown)
+        }
+      }
+    }
+    // Whoever awaits the row hears of its failure; the queue goes on.
+    for (const { promise } of settled) promise.catch(() => undefined)
+    for (let lane = 0; lane < limit; lane += 1) void work()
+    return settled
   }
-  for (const row of rows)
-    it(row.name, async () => {
-      started ??= start()
-      await started.get(row)
+  for (const [index, { name }] of rows.entries())
+    it(name, async () => {
+      results ??= start()
+      await results[index]?.promise
     }).timeout(2 * DEADLINE_MS)
 }
