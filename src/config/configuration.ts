@@ -1,5 +1,6 @@
 /** What join.yaml means once it is valid: every default filled in, every unit and form settled. Types only. */
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'
+import type { KeyAlgorithm } from '../lib/key-algorithm.ts'
 import type { LogLevel } from '../lib/ports.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -49,7 +50,6 @@ export interface HttpsDiscovery {
 export type TokenSource =
   { kind: 'inline'; token: BootstrapToken } | { kind: 'file'; path: string } | { kind: 'credential'; name: string }
 
-export type KeyAlgorithm = 'ECDSA-P256' | 'ECDSA-P384' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096'
 export type LogFormat = 'auto' | 'text' | 'json'
 
 export interface CertificateConfiguration {

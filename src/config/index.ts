@@ -6,7 +6,6 @@ export type {
   FilesConfiguration,
   HttpsDiscovery,
   JoinConfiguration,
-  KeyAlgorithm,
   LogFormat,
   TokenDiscovery,
   TokenSource,

@@ -4,7 +4,8 @@
  */
 import * as v from 'valibot'
 import { BOOTSTRAP_TOKEN_PATTERN } from '../lib/bootstrap-token.ts'
-import type { KeyAlgorithm, LogFormat } from './configuration.ts'
+import { KEY_ALGORITHMS } from '../lib/key-algorithm.ts'
+import type { LogFormat } from './configuration.ts'
 import { durationBetween } from './duration.ts'
 import { parseEndpoint } from './endpoint.ts'
 import { parseNodeName } from './host-name.ts'
@@ -37,13 +38,6 @@ export const DEFAULT_FILES = {
   runtime: '/run/node-bootstrap',
 } as const
 
-const keyAlgorithms = [
-  'ECDSA-P256',
-  'ECDSA-P384',
-  'RSA-2048',
-  'RSA-3072',
-  'RSA-4096',
-] as const satisfies readonly KeyAlgorithm[]
 const logLevels = ['error', 'warn', 'info', 'debug'] as const satisfies readonly LogLevel[]
 const logFormats = ['auto', 'text', 'json'] as const satisfies readonly LogFormat[]
 
@@ -232,7 +226,7 @@ function parseWindow(bounds: number[]): Parsed<readonly [number, number]> {
 
 const certificate = section(
   {
-    keyAlgorithm: v.exactOptional(choice(keyAlgorithms, 'The kind of private key.'), 'ECDSA-P256'),
+    keyAlgorithm: v.exactOptional(choice(KEY_ALGORITHMS, 'The kind of private key.'), 'ECDSA-P256'),
     duration: v.exactOptional(
       duration('10m', '87600h', 'The lifetime to ask for; without it, the signer’s own.', '24h'),
     ),

@@ -1,9 +1,7 @@
 /** Key pairs: made, written as PKCS#8, read back, and named by the digest that people compare. */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-
-export const KEY_ALGORITHMS = ['ECDSA-P256', 'ECDSA-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const
-export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number]
+import { KEY_ALGORITHMS, type KeyAlgorithm } from '../lib/key-algorithm.ts'
 
 const generate = promisify(generateKeyPair)
 

@@ -1,3 +1,4 @@
+import { KEY_ALGORITHMS } from '../../../src/lib/key-algorithm.ts'
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
@@ -6,12 +7,7 @@ import {
 } from '../../../src/pki/certificate-signing-request.ts'
 import { DerCursor, TAG } from '../../../src/pki/der-read.ts'
 import { decodePem } from '../../../src/pki/pem.ts'
-import {
-  generatePrivateKey,
-  KEY_ALGORITHMS,
-  privateKeyToPem,
-  subjectPublicKeyInfo,
-} from '../../../src/pki/private-key.ts'
+import { generatePrivateKey, privateKeyToPem, subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
 import { openssl, opensslText } from '../../harness/openssl.ts'
 
 const subject = { commonName: 'system:node:worker-1', organizations: ['system:nodes'] }

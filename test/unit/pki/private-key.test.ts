@@ -1,8 +1,8 @@
+import { KEY_ALGORITHMS } from '../../../src/lib/key-algorithm.ts'
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import {
   generatePrivateKey,
-  KEY_ALGORITHMS,
   keyAlgorithmOf,
   keyFingerprint,
   privateKeyFromPem,

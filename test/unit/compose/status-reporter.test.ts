@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import sinon from 'sinon'
+import type { StatusBody } from '../../../src/agent/status.ts'
+import { StatusReporter } from '../../../src/compose/status-reporter.ts'
+import type { Files, Log, Notify } from '../../../src/lib/ports.ts'
+import { nodeFiles } from '../../../src/adapters/files.ts'
+import { readStatusFile } from '../../../src/store/status-file.ts'
+import { fieldAt, textAt } from '../../../src/lib/json.ts'
+import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
+
+const body = (summary: string, state: StatusBody['state'] = 'waiting'): StatusBody => ({
+  node: 'worker-1',
+  state,
+  summary,
+})
+
+describe('StatusReporter', () => {
+  const directory = useTemporaryDirectory()
+  const program = { version: '1', pid: 1, startTime: '2' }
+  let nowMs = 0
+
+  const reporter = (files: Files = nodeFiles) => {
+    const notify = sinon.stub<Notify>({
+      ready: () => Promise.resolve(),
+      status: () => Promise.resolve(),
+      reloading: () => Promise.resolve(),
+      stopping: () => Promise.resolve(),
+    })
+    notify.status.resolves()
+    const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log
+    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: () => Promise.resolve() }
+    return { notify, log, it: new StatusReporter({ files, clock, log, notify }, directory.path, program) }
+  }
+  const written = () => readStatusFile(nodeFiles, directory.path)
+
+  beforeEach(() => {
+    nowMs = Date.parse('2026-01-01T00:00:00Z')
+  })
+
+  it('writes what was reported last, and tells systemd each sentence once, in order', async () => {
+    const { it: told, notify } = reporter()
+    told.report(body('one'))
+    told.report(body('one'))
+    told.report(body('two'))
+    await told.flush()
+    assert.equal(textAt(await written(), 'summary'), 'two')
+    assert.deepEqual(
+      notify.status.args.map(([text]) => text),
+      ['one', 'two'],
+    )
+  })
+
+  it('writes nothing where nothing has changed', async () => {
+    const create = sinon.spy((...args: Parameters<Files['createSynced']>) => nodeFiles.createSynced(...args))
+    const { it: told } = reporter({ ...nodeFiles, createSynced: create })
+    told.report(body('one'))
+    await told.flush()
+    told.report(body('one'))
+    await told.flush()
+    assert.equal(create.callCount, 1)
+  })
+
+  it('skips what was overtaken while a write went on', async () => {
+    const create = sinon.spy((...args: Parameters<Files['createSynced']>) => nodeFiles.createSynced(...args))
+    const { it: told } = reporter({ ...nodeFiles, createSynced: create })
+    for (const summary of ['one', 'two', 'three', 'four']) told.report(body(summary))
+    await told.flush()
+    assert.equal(textAt(await written(), 'summary'), 'four')
+    assert.ok(create.callCount <= 2, `${create.callCount} writes`)
+  })
+
+  it('keeps since while state and sentence stay, and moves it when either changes', async () => {
+    const { it: told } = reporter()
+    told.report(body('one'))
+    await told.flush()
+    const began = textAt(await written(), 'since')
+    nowMs += 60_000
+    told.report({ ...body('one'), step: 'key' })
+    await told.flush()
+    assert.equal(textAt(await written(), 'since'), began)
+    assert.equal(textAt(await written(), 'step'), 'key')
+    told.report(body('one', 'degraded'))
+    await told.flush()
+    assert.equal(textAt(await written(), 'since'), '2026-01-01T00:01:00.000Z')
+  })
+
+  it('shows a configuration that is not used until it is mended', async () => {
+    const { it: told } = reporter()
+    told.report(body('one'))
+    told.setConfigurationProblem('join.yaml:1:1: wrong')
+    await told.flush()
+    assert.equal(textAt(await written(), 'configurationProblem'), 'join.yaml:1:1: wrong')
+    told.setConfigurationProblem(undefined)
+    await told.flush()
+    assert.equal(fieldAt(await written(), 'configurationProblem'), undefined)
+  })
+
+  it('survives a directory that cannot be written, says so, and writes again when it can', async () => {
+    const fault = sinon.stub().onFirstCall().rejects(new Error('no space'))
+    fault.callsFake((...args: Parameters<Files['createSynced']>) => nodeFiles.createSynced(...args))
+    const { it: told, log } = reporter({ ...nodeFiles, createSynced: fault })
+    told.report(body('one'))
+    await told.flush()
+    sinon.assert.calledOnceWithMatch(log.warn, 'the status cannot be written')
+    told.report(body('two'))
+    await told.flush()
+    assert.equal(textAt(await written(), 'summary'), 'two')
+  })
+})
