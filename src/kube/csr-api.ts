@@ -13,8 +13,9 @@ import {
 } from './certificate-signing-request.ts'
 import { jsonLines } from './json-lines.ts'
 
+const API_VERSION = 'certificates.k8s.io/v1'
 const KIND = 'CertificateSigningRequest'
-const COLLECTION = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
+const COLLECTION = `/apis/${API_VERSION}/certificatesigningrequests`
 
 /** The server ends a watch after this; a connection that is silent for longer is dead. */
 export const LONGEST_WATCH_SECONDS = 300
@@ -70,8 +71,8 @@ async function findRequest(
   if (item === undefined) throw new BootstrapError('conflict', `${desired.name} was deleted in this moment`)
   if (!isSameRequest(item, desired))
     throw new BootstrapError('csr-foreign', `there is another ${KIND} with the name ${desired.name}`)
-  // The items of a list do not say their kind.
-  return { ...observed({ ...(item as object), kind: KIND }, api), resourceVersion }
+  // The items of a list say neither their version nor their kind.
+  return { ...observed({ ...(item as object), apiVersion: API_VERSION, kind: KIND }, api), resourceVersion }
 }
 
 export type WatchNews =

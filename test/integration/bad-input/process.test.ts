@@ -79,7 +79,7 @@ describe('a second instance', () => {
     const first = scene.daemon()
     await first.waitForLine(/the request waits for approval/, { timeoutMs: DEADLINE_MS })
     const before = await scene.snapshot()
-    const lock = await readFile(join(files.runtime, 'agent.lock'), 'utf8')
+    const lock = await readFile(join(files.state, 'agent.lock'), 'utf8')
     for (const once of [true, false]) {
       const second = scene.daemon({ once })
       assert.equal((await second.exited).code, EXIT.temporary)
@@ -88,7 +88,7 @@ describe('a second instance', () => {
         new RegExp(`runs already \\(pid ${first.pid}[^]*\\(already-running\\) \\S.{10}`),
       )
     }
-    assert.equal(await readFile(join(files.runtime, 'agent.lock'), 'utf8'), lock)
+    assert.equal(await readFile(join(files.state, 'agent.lock'), 'utf8'), lock)
     assert.deepEqual(await scene.snapshot(), before)
 
     first.kill('SIGKILL')
@@ -105,8 +105,8 @@ describe('a second instance', () => {
     await using scene = await createScene({ clusterOptions: { approval: 'manual' } })
     const { cluster, files } = scene
     // What a killed one left behind, of a process that cannot be.
-    await mkdir(files.runtime, { recursive: true })
-    await writeFile(join(files.runtime, 'agent.lock'), JSON.stringify({ pid: 2 ** 22, startTime: '1' }))
+    await mkdir(files.state, { recursive: true })
+    await writeFile(join(files.state, 'agent.lock'), JSON.stringify({ pid: 2 ** 22, startTime: '1' }))
     const agents = Array.from({ length: 4 }, () => scene.daemon())
     const alive = await Promise.all(
       agents.map((agent) =>

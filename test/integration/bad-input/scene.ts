@@ -167,11 +167,11 @@ export const waitForMessage = (agent: AgentProcess, message: RegExp, from = 0): 
 export const waitForJoin = (agent: AgentProcess, from = 0): Promise<string> =>
   agent.waitForLine(/"message":"joined"/, { from, timeoutMs: DEADLINE_MS })
 
-/** Paths, kinds, modes and contents below `directory`. */
+/** Paths, kinds, modes and contents below `directory`, without what comes and goes with each process. */
 async function snapshot(directory: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const name of await readdir(directory, { recursive: true })) {
-    if (name === 'join.yaml' || name === 'run' || name.startsWith('run/')) continue
+    if (name === 'join.yaml' || name === 'run' || name.startsWith('run/') || name.endsWith('/agent.lock')) continue
     const path = join(directory, name)
     const stats = await lstat(path)
     const mode = (stats.mode & 0o7777).toString(8)

@@ -141,7 +141,12 @@ describe('submitting a request', () => {
 
   it('finds the same one where it is there, and refuses another of the name', async () => {
     const listed = (...items: unknown[]) => ({
-      body: { kind: 'CertificateSigningRequestList', metadata: { resourceVersion: '9' }, items },
+      // As a real server lists: its items say neither apiVersion nor kind.
+      body: {
+        kind: 'CertificateSigningRequestList',
+        metadata: { resourceVersion: '9' },
+        items: items.map((item) => ({ ...(item as object), apiVersion: undefined, kind: undefined })),
+      },
     })
     const { http, client } = talking(status(409), listed(approved))
     const found = await submitRequest(client, api, desired, signal)
