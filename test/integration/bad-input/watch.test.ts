@@ -63,12 +63,12 @@ const rows: readonly Row[] = [
   {
     name: 'of a deletion that did not happen',
     answer: (cluster) => events(event('DELETED', cluster, {})),
-    code: 'conflict',
+    code: 'not-found',
   },
   {
     name: 'of another object of our name',
     answer: (cluster) => events(event('MODIFIED', cluster, { uid: 'other' })),
-    code: 'conflict',
+    code: 'not-found',
   },
 ]
 
