@@ -30,14 +30,25 @@ const detail = (text: string): void => {
 
 type Agent = ChildProcessByStdio<null, null, Readable>
 
+class Interrupted extends Error {}
+
 const program = (): string => fileURLToPath(new URL('../dist/node-bootstrap.mjs', import.meta.url))
 
 const directory = await mkdtemp(join(tmpdir(), 'node-bootstrap-demo-'))
 const inDirectory = (path: string): string => join(directory, path)
 
 const cluster = await startDevCluster({ approval: 'manual', certificateDurationMs: CERTIFICATE_SECONDS * 1000 })
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    interrupted.abort()
+  })
 try {
   process.exitCode = await demonstrate(cluster)
+} catch (thrown) {
+  if (!(thrown instanceof Interrupted) && !interrupted.signal.aborted) throw thrown
+  console.log('\n       not approved; the demo ends, and its files are removed')
+  process.exitCode = 130
 } finally {
   await cluster.stop()
   await rm(directory, { recursive: true, force: true })
@@ -54,9 +65,11 @@ async function demonstrate(control: DevCluster): Promise<number> {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const ended = once(agent, 'exit')
+  interrupted.signal.addEventListener('abort', () => agent.kill('SIGTERM'))
   try {
     const joined = await follow(agent, control)
     if (joined) await summarise(control, configuration)
+    if (interrupted.signal.aborted) throw new Interrupted()
     return joined ? 0 : 1
   } finally {
     agent.kill('SIGTERM')
@@ -119,7 +132,7 @@ async function follow(agent: Agent, control: DevCluster): Promise<boolean> {
         if (installed > 1) return true
         await showFiles()
         step(`The API server takes the new identity: GET its own Node answers ${await ownNodeStatus(control)}`)
-        detail('404: authenticated and authorized; the kubelet has not registered the Node yet.')
+        detail('404 means: authenticated and allowed; the kubelet has not registered the Node object yet.')
         step(`Waiting for the renewal, at ${value('renewAt').slice(11, 19)} UTC`)
         break
       default:
@@ -136,22 +149,26 @@ async function approve(control: DevCluster, name: string, fingerprint: string, i
   } else {
     step('The request waits for a person, for as long as it takes')
     detail(`kubectl certificate approve ${name}`)
-    detail(`Compare the key first: ${fingerprint}`)
-    if (isTerminal) await ask('       Approve it? Press Enter. ')
+    detail(`Compare the key first: ${fingerprint}, as the request in the cluster has it (README.md says how).`)
+    if (isTerminal && !(await isConfirmed('       Approve it? Press Enter. '))) throw new Interrupted()
   }
   control.approve(name)
   detail('approved')
 }
 
-async function ask(question: string): Promise<void> {
+/** False where the person ends the demo instead of pressing Enter. */
+async function isConfirmed(question: string): Promise<boolean> {
   const prompt = createInterface({ input: process.stdin, output: process.stdout })
-  await new Promise<void>((resolve) => {
+  const answer = await new Promise<boolean>((resolve) => {
     prompt.question(question, () => {
-      resolve()
+      resolve(true)
     })
-    prompt.once('close', resolve)
+    prompt.once('close', () => {
+      resolve(false)
+    })
   })
   prompt.close()
+  return answer
 }
 
 async function showFiles(): Promise<void> {
@@ -187,6 +204,6 @@ async function summarise(control: DevCluster, configuration: string): Promise<vo
   detail(
     `${requests.length} requests for ${requests.length} keys; the renewed pair answers ${await ownNodeStatus(control)}`,
   )
-  detail('A real cluster: edit /etc/node-bootstrap/join.yaml, then systemctl start node-bootstrap')
+  detail('A real cluster: README.md, "A first real join"')
   detail(`(this demo’s ${relative(directory, configuration)} and all its files are removed now)`)
 }

@@ -61,6 +61,11 @@ export class Loop {
     this.#attemptBeganMs = ports.clock.monotonicMs()
   }
 
+  /** The last failure, until something succeeds. */
+  get failure(): BootstrapError | undefined {
+    return this.#failure?.error
+  }
+
   /** From now on `configuration` counts: whatever is under way is broken off and looked at anew. */
   reconfigure(configuration: JoinConfiguration): void {
     this.#configuration = configuration

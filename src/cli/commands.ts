@@ -46,11 +46,16 @@ export const COMMANDS = [
     name: 'status',
     summary: 'show where the node stands',
     details: [
-      'For any user. Exits with 0 when the node is healthy, 75 while it waits, 69 when no agent runs or ran here, and otherwise with the exit status of what is wrong.',
+      'For any user: where join.yaml is not readable, /run/node-bootstrap is looked at, or --runtime. Exits with 0 when the node is healthy, 75 while it waits, 69 when no agent runs or ran here, and otherwise with the exit status of what is wrong.',
     ],
     options: {
       config: configOption,
       json: { type: 'boolean', description: 'print status.json as it is' },
+      runtime: {
+        type: 'string',
+        value: 'DIR',
+        description: 'where the agent writes its status: files.runtime of join.yaml, for who may not read that file',
+      },
     },
   },
   {

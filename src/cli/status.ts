@@ -10,7 +10,9 @@ import { readStatusFile } from '../store/status-file.ts'
 import type { Invocation } from './invocation.ts'
 
 export async function status({ values }: Invocation): Promise<ExitStatus> {
-  const directory = await runtimeDirectory(typeof values['config'] === 'string' ? values['config'] : undefined)
+  const [config, runtime] = [values['config'], values['runtime']]
+  const directory =
+    typeof runtime === 'string' ? runtime : await runtimeDirectory(typeof config === 'string' ? config : undefined)
   const document = await readStatusFile(nodeFiles, directory)
   if (numberAt(document, 'version') !== 1)
     throw new BootstrapError('not-running', `no agent has run here: there is no status in ${directory}`)
@@ -31,13 +33,16 @@ export function lapsed(status: Status, nowMs: number): Status {
   return { ...status, state: 'waiting', summary: `the certificate has expired; before that: ${status.summary}` }
 }
 
-/** join.yaml may not be readable for this user: then the agent is looked for where it usually is. */
+/** join.yaml may not be readable for this user, or hold a mistake just now: then the agent is looked for where it usually is. */
 async function runtimeDirectory(path: string | undefined): Promise<string> {
   try {
     return (await readConfiguration(nodeFiles, path ?? DEFAULT_PATH)).files.runtime
-  } catch (thrown) {
-    if (path !== undefined) throw thrown
-    return DEFAULT_RUNTIME_DIRECTORY
+  } catch (cause) {
+    if (path === undefined) return DEFAULT_RUNTIME_DIRECTORY
+    throw new BootstrapError('config-unreadable', `${path} cannot be used to find the status of its agent`, {
+      cause,
+      hint: 'say where it is: node-bootstrap status --runtime DIR, with DIR as in files.runtime; validate shows what is wrong with the file',
+    })
   }
 }
 

@@ -34,7 +34,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const source = await ConfigurationSource.open(nodeFiles, options.configurationPath)
   const { configuration } = source
   const logger = createLog(configuration.log.level, logStyle(configuration.log.format, options.environment))
-  const stop = stopOnSignals()
+  const stop = stopOnSignals(() => source.configuration.certificate.keyAlgorithm.startsWith('RSA'))
   endOnDefect(logger)
   try {
     const lock = await lockState(configuration, logger)
@@ -102,7 +102,7 @@ async function runLoop(
   if (!options.once) void watch.follow(source.watchedPaths)
   try {
     const joined = await running
-    if (!joined && limit?.aborted === true && !stopped.aborted) throw timedOut(options)
+    if (!joined && limit?.aborted === true && !stopped.aborted) throw timedOut(options, loop.failure)
     if (!joined && options.once) throw new BootstrapError('stopped', 'stopped before the node had joined')
   } finally {
     process.off('SIGHUP', hangUp)
@@ -112,8 +112,11 @@ async function runLoop(
   }
 }
 
-const timedOut = ({ timeoutMs = 0 }: RunOptions): BootstrapError =>
-  new BootstrapError('joining-timed-out', `the node has not joined within ${timeoutMs / 1000} s`)
+function timedOut({ timeoutMs = 0 }: RunOptions, last: BootstrapError | undefined): BootstrapError {
+  const why = last === undefined ? '' : `; the last problem was ${last.code}: ${last.message}`
+  const hint = last === undefined ? {} : { hint: last.hint }
+  return new BootstrapError('joining-timed-out', `the node has not joined within ${timeoutMs / 1000} s${why}`, hint)
+}
 
 async function createReporter(
   configuration: JoinConfiguration,
@@ -139,27 +142,37 @@ function reloader(
       const news = await source.reload()
       reporter.setConfigurationProblem(undefined)
       if (news !== undefined) {
-        log.info('the configuration has changed and is in force')
+        log.info('the changed configuration is in force')
         if (news.files.runtime !== source.initial.files.runtime)
           log.warn('files.runtime takes effect at the next start', { until: source.initial.files.runtime })
         setLevel(news.log.level)
         loop.reconfigure(news)
       }
-      if (why === 'asked') loop.retryNow()
+      if (why === 'asked') {
+        if (news === undefined) log.info('asked to reload: the configuration is unchanged')
+        loop.retryNow()
+      }
     } catch (thrown) {
       const error = asBootstrapError(thrown)
       reporter.setConfigurationProblem(error.message)
-      log.error(`the changed configuration is not used: ${error.message}`, { code: error.code, hint: error.hint })
+      for (const line of error.message.split('\n'))
+        log.error(`the changed configuration is not used, the last good one is: ${line}`, {
+          code: error.code,
+          hint: error.hint,
+        })
     }
     if (why === 'asked') await notify.ready()
   }
 }
 
-function stopOnSignals(): { signal: AbortSignal; disarm: () => void } {
+/** `mayBlockExit`: an RSA key may be in the making, for which process.exit would wait. */
+function stopOnSignals(mayBlockExit: () => boolean): { signal: AbortSignal; disarm: () => void } {
   const controller = new AbortController()
   const stop = (): void => {
     controller.abort()
-    setTimeout(endAtOnce, STOP_GRACE_MS).unref()
+    setTimeout(() => {
+      mayBlockExit() ? endBySignal() : process.exit()
+    }, STOP_GRACE_MS).unref()
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -172,8 +185,8 @@ function stopOnSignals(): { signal: AbortSignal; disarm: () => void } {
   }
 }
 
-/** By the signal's own effect: process.exit would wait for a key that is still being made. systemd takes it for a clean end. */
-function endAtOnce(): void {
+/** By the signal's own effect, which waits for nothing; systemd takes it for a clean end. */
+function endBySignal(): void {
   process.removeAllListeners('SIGTERM')
   process.kill(process.pid, 'SIGTERM')
 }

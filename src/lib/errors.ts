@@ -49,7 +49,11 @@ const table = {
     retryable: false,
     hint: 'stop the other agent, or give this one its own files.state',
   },
-  'not-running': { exit: EXIT.unavailable, retryable: false, hint: 'start it: systemctl start node-bootstrap' },
+  'not-running': {
+    exit: EXIT.unavailable,
+    retryable: false,
+    hint: 'start it: systemctl start node-bootstrap, or node-bootstrap run',
+  },
   'joining-timed-out': {
     exit: EXIT.temporary,
     retryable: false,
@@ -99,7 +103,11 @@ const table = {
     retryable: true,
     hint: 'check for a firewall that drops packets, or an overloaded API server',
   },
-  'connection-lost': { exit: EXIT.unavailable, retryable: true, hint: 'the connection broke; it is tried again' },
+  'connection-lost': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'it is tried again; where it goes on, look for a proxy, a firewall or a restarting API server',
+  },
   'tls-failed': {
     exit: EXIT.protocol,
     retryable: true,
@@ -161,7 +169,7 @@ const table = {
   'token-unknown': {
     exit: EXIT.refused,
     retryable: 'until-deadline',
-    hint: 'the token has expired or was never made there: kubeadm token create, and put the new one into join.yaml',
+    hint: 'the token has expired or was never made there: kubeadm token create, and put the new one where join.yaml takes it from',
   },
   'signature-malformed': {
     exit: EXIT.protocol,
@@ -192,7 +200,7 @@ const table = {
   'pin-mismatch': {
     exit: EXIT.protocol,
     retryable: false,
-    hint: 'compare with the control plane: openssl x509 -pubkey -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum',
+    hint: 'compare with the control plane: openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum',
   },
   'pin-hashes-certificate': {
     exit: EXIT.config,
@@ -207,7 +215,7 @@ const table = {
   'discovery-not-supported': {
     exit: EXIT.config,
     retryable: false,
-    hint: 'this version discovers by token; file and https discovery are not built yet',
+    hint: 'use discovery.token: file and https are not built yet',
   },
 
   // The API, verified
@@ -249,12 +257,12 @@ const table = {
   'csr-denied': {
     exit: EXIT.refused,
     retryable: false,
-    hint: 'ask who denied it; then systemctl reload node-bootstrap files a new request with a new key',
+    hint: 'ask who denied it; then systemctl reload node-bootstrap, or SIGHUP, files a new request with a new key',
   },
   'csr-failed': {
     exit: EXIT.refused,
     retryable: false,
-    hint: 'the signer refused it: correct what it names, then systemctl reload node-bootstrap',
+    hint: 'the signer refused it: correct what it names, then systemctl reload node-bootstrap, or SIGHUP',
   },
   'csr-foreign': {
     exit: EXIT.protocol,

@@ -296,9 +296,12 @@ function configuration(suite: Suite): void {
     const bad = await node.statusWhere(agent, 'a bad edit', (status) => status.configurationProblem !== undefined)
     assert.equal(bad.state, 'healthy')
     assert.ok(bad.configurationProblem?.includes(node.configPath))
-    await agent.waitForLine(/"level":"error","message":"the changed configuration is not used: /, {
-      timeoutMs: DEADLINE_MS,
-    })
+    await agent.waitForLine(
+      /"level":"error","message":"the changed configuration is not used, the last good one is: /,
+      {
+        timeoutMs: DEADLINE_MS,
+      },
+    )
 
     await node.configure()
     await node.statusWhere(agent, 'the edit taken back', (status) => status.configurationProblem === undefined)

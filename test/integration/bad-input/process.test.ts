@@ -63,9 +63,12 @@ describe('a join.yaml', () => {
     const agent = scene.daemon()
     await agent.waitForLine(/the request waits for approval/, { timeoutMs: DEADLINE_MS })
     await writeFile(scene.path, 'kind: [')
-    await agent.waitForLine(/the changed configuration is not used: .*"code":"config-invalid","hint":"\w/, {
-      timeoutMs: DEADLINE_MS,
-    })
+    await agent.waitForLine(
+      /the changed configuration is not used, the last good one is: .*"code":"config-invalid","hint":"\w/,
+      {
+        timeoutMs: DEADLINE_MS,
+      },
+    )
     for (const { metadata } of cluster.listCertificateSigningRequests()) cluster.approve(metadata.name)
     await waitForJoin(agent)
     assert.equal(cluster.listCertificateSigningRequests().length, 1)
