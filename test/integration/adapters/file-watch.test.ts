@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { watchFiles } from '../../../src/adapters/file-watch.ts'
 import { ConfigurationWatch } from '../../../src/compose/configuration-watch.ts'
@@ -68,6 +68,36 @@ describe('watchFiles', () => {
       await again
       calls.call()
     })
+  })
+
+  it('tells of a Kubernetes volume whose link ..data is replaced', async () => {
+    for (const [version, text] of [
+      ['..1', 'one'],
+      ['..2', 'two'],
+    ] as const) {
+      await mkdir(directory.join(version))
+      await writeFile(directory.join(version, 'token'), text)
+    }
+    await symlink('..1', directory.join('..data'))
+    await symlink('..data/token', directory.join('token'))
+    await during(directory.join('token'), async () => {
+      await symlink('..2', directory.join('..data_tmp'))
+      await rename(directory.join('..data_tmp'), directory.join('..data'))
+    })
+  })
+
+  it('tells of a change of the file that a link points to', async () => {
+    await mkdir(directory.join('elsewhere'))
+    await writeFile(directory.join('elsewhere/token'), 'one')
+    await mkdir(directory.join('etc'))
+    await symlink('../elsewhere/token', directory.join('etc/token'))
+    await during(directory.join('etc/token'), () => writeFile(directory.join('elsewhere/token'), 'two'))
+  })
+
+  it('tells of a file in a directory that is a link', async () => {
+    await mkdir(directory.join('real'))
+    await symlink('real', directory.join('linked'))
+    await during(directory.join('linked/token'), () => writeFile(directory.join('real/token'), 'one'))
   })
 
   it('tells of changes that never pause', async () => {
