@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import type { Status } from '../../../src/agent/status.ts'
+import { lapsed, render, span } from '../../../src/cli/status.ts'
+
+const NOW_MS = Date.parse('2026-11-23T12:00:00.000Z')
+
+const healthy: Status = {
+  version: 1,
+  program: { version: '1.2.3', pid: 4711, startTime: '99' },
+  node: 'worker-1',
+  state: 'healthy',
+  summary: 'joined; the certificate is renewed at 2026-11-24T06:00:00.000Z',
+  since: '2026-11-23T11:00:00.000Z',
+  cluster: {
+    server: 'https://10.0.0.10:6443',
+    caCertHashes: ['sha256:aa'],
+    verifiedAt: '2026-11-23T10:59:00.000Z',
+    evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'], assumed: ['it was assumed'] },
+  },
+  certificate: {
+    subject: 'CN=system:node:worker-1, O=system:nodes',
+    serialNumber: '0a',
+    fingerprint: 'SHA256:bb',
+    notBefore: '2026-11-23T10:55:00.000Z',
+    notAfter: '2026-11-24T11:00:00.000Z',
+    renewAt: '2026-11-24T06:00:00.000Z',
+  },
+}
+
+const waiting: Status = {
+  version: 1,
+  program: healthy.program,
+  node: 'worker-1',
+  state: 'waiting',
+  summary: 'nobody answers',
+  since: '2026-11-23T11:59:30.000Z',
+  step: 'approval',
+  request: {
+    name: 'node-csr-x',
+    fingerprint: 'SHA256:cc',
+    createdAt: '2026-11-23T11:58:00.000Z',
+    approve: 'kubectl certificate approve node-csr-x',
+  },
+  problem: {
+    code: 'unreachable',
+    message: 'nobody answers',
+    hint: 'check the address',
+    nextAttemptAt: '2026-11-23T12:00:10.000Z',
+  },
+  configurationProblem: 'join.yaml:1:1: one\njoin.yaml:2:1: two',
+}
+
+describe('status: span', () => {
+  for (const [ms, text] of [
+    [-1, '0s'],
+    [0, '0s'],
+    [499, '0s'],
+    [1000, '1s'],
+    [59_499, '59s'],
+    [60_000, '1m 0s'],
+    [725_000, '12m 5s'],
+    [3_600_000, '1h 0m'],
+    [86_399_000, '23h 59m'],
+    [86_400_000, '1d 0h'],
+    [273_600_000 + 59_000, '3d 4h'],
+  ] as const)
+    it(`says ${text} for ${ms} ms`, () => {
+      assert.equal(span(ms), text)
+    })
+})
+
+describe('status: lapsed', () => {
+  const endMs = Date.parse('2026-11-24T11:00:00.000Z')
+
+  it('leaves a status alone until its certificate ends', () => {
+    assert.equal(lapsed(healthy, endMs - 1), healthy)
+  })
+
+  for (const state of ['healthy', 'degraded'] as const)
+    it(`is not ${state} from that moment on, and still says what was`, () => {
+      const seen = lapsed({ ...healthy, state }, endMs)
+      assert.equal(seen.state, 'waiting')
+      assert.equal(seen.summary, `the certificate has expired; before that: ${healthy.summary}`)
+    })
+
+  it('leaves alone what already says so, or has no certificate', () => {
+    const failed: Status = { ...healthy, state: 'failed' }
+    assert.equal(lapsed(failed, endMs + 1), failed)
+    assert.equal(lapsed(waiting, endMs + 1), waiting)
+  })
+})
+
+describe('status: render', () => {
+  it('shows a node that has joined', () => {
+    assert.equal(
+      render(healthy, true, NOW_MS),
+      `node         worker-1
+state        healthy, since 2026-11-23T11:00:00.000Z (1h 0m ago)
+             joined; the certificate is renewed at 2026-11-24T06:00:00.000Z
+way          ✓ cluster  ✓ key  ✓ request  ✓ approval  ✓ certificate  ✓ kubeconfig
+cluster      https://10.0.0.10:6443
+             CA sha256:aa
+             verified: it was verified
+             on faith: it was assumed
+certificate  CN=system:node:worker-1, O=system:nodes, serial 0a
+             valid until 2026-11-24T11:00:00.000Z (in 23h 0m)
+             renewed at 2026-11-24T06:00:00.000Z (in 18h 0m)
+agent        1.2.3, pid 4711
+`,
+    )
+  })
+
+  it('shows a node that waits, with what is wrong and what to do', () => {
+    assert.equal(
+      render(waiting, true, NOW_MS),
+      `node         worker-1
+state        waiting, since 2026-11-23T11:59:30.000Z (30s ago)
+             nobody answers
+way          ✓ cluster  ✓ key  ✓ request  → approval  · certificate  · kubeconfig
+problem      unreachable: nobody answers
+             what to do: check the address
+             next attempt in 10s
+join.yaml    the changed file is not used, the last good one is:
+             join.yaml:1:1: one
+             join.yaml:2:1: two
+request      node-csr-x, submitted 2m 0s ago
+             key SHA256:cc
+             kubectl certificate approve node-csr-x
+agent        1.2.3, pid 4711
+`,
+    )
+  })
+
+  it('says of a stopped agent that it does not run, and when its certificate ended', () => {
+    const nowMs = Date.parse('2026-11-24T12:30:00.000Z')
+    const text = render(lapsed(healthy, nowMs), false, nowMs)
+    assert.match(
+      text,
+      /^state {8}waiting when the agent last ran; it does not run now, since 2026-11-23T11:00:00\.000Z/m,
+    )
+    assert.match(text, /^ {13}the certificate has expired; before that: joined;/m)
+    assert.match(text, /^ {13}valid until 2026-11-24T11:00:00\.000Z \(1h 30m ago\)$/m)
+  })
+})
