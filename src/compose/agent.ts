@@ -171,7 +171,8 @@ function stopOnSignals(mayBlockExit: () => boolean): { signal: AbortSignal; disa
   const stop = (): void => {
     controller.abort()
     setTimeout(() => {
-      mayBlockExit() ? endBySignal() : process.exit()
+      if (mayBlockExit()) endBySignal()
+      else process.exit()
     }, STOP_GRACE_MS).unref()
   }
   process.on('SIGTERM', stop)
