@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline'
 
 const repository = join(import.meta.dirname, '../..')
 
+/** The sources, or the bundle that scripts/test has made of them: what is shipped, in a third of the time. */
+const PROGRAM = process.env['NODE_BOOTSTRAP_PROGRAM'] ?? join(repository, 'src/cli/main.ts')
+
 export interface AgentOptions {
   /** Before `--config`: `['run', '--once']`. */
   args: readonly string[]
@@ -13,7 +16,7 @@ export interface AgentOptions {
   configPath?: string
   /** Added to this process's environment; undefined removes a variable. */
   env?: Readonly<Record<string, string | undefined>>
-  /** Program and first arguments. Default: this Node.js with the agent's sources. */
+  /** Program and first arguments. Default: this Node.js with the agent. */
   entry?: readonly [string, ...string[]]
 }
 
@@ -50,7 +53,7 @@ process.once('exit', () => {
 
 /** Dispose of it, or await `exited`: disposal kills what still runs. */
 export function spawnAgent({ args, configPath, env, entry }: AgentOptions): AgentProcess {
-  const [program, ...before] = entry ?? [process.execPath, join(repository, 'src/cli/main.ts')]
+  const [program, ...before] = entry ?? [process.execPath, PROGRAM]
   const config = configPath === undefined ? [] : ['--config', configPath]
   const child = spawn(program, [...before, ...args, ...config], {
     env: { ...process.env, ...env },
