@@ -119,7 +119,7 @@ describe('statusOf: golden documents', () => {
       problem: {
         code: 'csr-denied',
         message,
-        hint: 'ask who denied it; then systemctl reload node-bootstrap files a new request with a new key',
+        hint: 'ask who denied it; then systemctl reload node-bootstrap, or SIGHUP, files a new request with a new key',
       },
     })
   })
