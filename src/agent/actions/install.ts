@@ -11,7 +11,7 @@ import { checkIssuedCertificate } from '../issued-certificate.ts'
 import { keepRefusal } from './request.ts'
 
 /** Beyond this, a certificate that is out of its time means that a clock is wrong rather than that it is stale. */
-const CLOCK_SKEW_MS = 60 * 1000
+const CLOCK_AHEAD_MS = 60 * 1000
 
 export async function install(context: ActionContext): Promise<void> {
   const { ports, configuration, memory } = context
@@ -62,7 +62,7 @@ async function outOfItsTime(
   const skewMs = ports.client.clockSkewMs ?? 0
   const validity = `${new Date(leaf.notBeforeMs).toISOString()} to ${new Date(leaf.notAfterMs).toISOString()}`
   const clocks = `here it is ${new Date(nowMs).toISOString()}, there ${new Date(nowMs + skewMs).toISOString()}`
-  if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_SKEW_MS)
+  if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_AHEAD_MS)
     return new BootstrapError('clock-skewed', `the issued certificate is valid from ${validity}; ${clocks}`)
   await removePendingRequest(ports.files, configuration.files.state)
   memory.request = undefined
