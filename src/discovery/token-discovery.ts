@@ -7,6 +7,7 @@ import type { ApiClient } from '../kube/api-request.ts'
 import { KubeconfigError, parseKubeconfigCluster, type KubeconfigCluster } from '../kube/kubeconfig.ts'
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
+import type { Clock } from '../lib/ports.ts'
 import { certificateToPem, publicKeyPin, type Certificate } from '../pki/certificate.ts'
 import { parseCertificateAuthorityData, pinnedAuthorities, requireKnownAuthorities } from './authorities.ts'
 import { fetchClusterInfo, type ClusterInfo } from './cluster-info.ts'
@@ -27,17 +28,28 @@ export interface TokenDiscoveryInput {
 export function discoverByToken(
   client: ApiClient,
   input: TokenDiscoveryInput,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<Discovered> {
-  return firstThatVerifies(input.endpoints, (endpoint) => verifyEndpoint(client, input, endpoint, signal))
+  const attempt: Attempt = { client, input, confirmations: new Map() }
+  return firstThatVerifies(
+    input.endpoints,
+    (endpoint, running) => verifyEndpoint(attempt, endpoint, running),
+    clock,
+    signal,
+  )
 }
 
-async function verifyEndpoint(
-  client: ApiClient,
-  input: TokenDiscoveryInput,
-  endpoint: URL,
-  signal: AbortSignal,
-): Promise<Discovered> {
+/** What the endpoints that are asked beside one another share. */
+interface Attempt {
+  client: ApiClient
+  input: TokenDiscoveryInput
+  /** The verified answers that are under way, by server and anchors: endpoints may all lead to one server. */
+  confirmations: Map<string, Promise<ClusterInfo>>
+}
+
+async function verifyEndpoint(attempt: Attempt, endpoint: URL, signal: AbortSignal): Promise<Discovered> {
+  const { client, input } = attempt
   const { token, knownAuthorities } = input
   const trust = knownAuthorities === undefined ? 'unverified' : { roots: knownAuthorities.map(certificateToPem) }
   const clusterInfo = await fetchClusterInfo(client, endpoint, trust, token.id, signal)
@@ -47,7 +59,7 @@ async function verifyEndpoint(
   const presented = presentedAuthorities(entry, input, endpoint)
   const anchors = input.caCertHashes.length > 0 ? pinnedAuthorities(presented, input.caCertHashes) : presented
 
-  await confirm(client, entry.server, anchors, clusterInfo, token, signal)
+  await confirm(attempt, entry.server, anchors, clusterInfo, signal)
   return {
     cluster: { server: entry.server, authorities: presented },
     evidence: evidenceOf(input, endpoint, entry.server, anchors),
@@ -97,19 +109,35 @@ function presentedAuthorities(
  * bytes. Who holds the token and sits in between cannot pass: they may sign another bundle, but not answer from here.
  */
 async function confirm(
-  client: ApiClient,
+  attempt: Attempt,
   server: URL,
   anchors: readonly Certificate[],
   first: ClusterInfo,
-  token: BootstrapToken,
   signal: AbortSignal,
 ): Promise<void> {
-  const second = await fetchClusterInfo(client, server, { roots: anchors.map(certificateToPem) }, token.id, signal)
+  const second = await confirmation(attempt, server, anchors.map(certificateToPem), signal)
   if (second.kubeconfig !== first.kubeconfig)
     throw new BootstrapError(
       'cluster-info-differs',
       `${server.host} serves another cluster-info over the verified connection`,
     )
+}
+
+/** One request at a time for each server and anchors; all of an attempt's signals abort together. */
+function confirmation(
+  { client, input, confirmations }: Attempt,
+  server: URL,
+  roots: readonly string[],
+  signal: AbortSignal,
+): Promise<ClusterInfo> {
+  const key = JSON.stringify([server.href, roots])
+  const underWay = confirmations.get(key)
+  if (underWay !== undefined) return underWay
+  const asked = fetchClusterInfo(client, server, { roots }, input.token.id, signal).finally(() => {
+    confirmations.delete(key)
+  })
+  confirmations.set(key, asked)
+  return asked
 }
 
 function evidenceOf(input: TokenDiscoveryInput, endpoint: URL, server: URL, anchors: readonly Certificate[]): Evidence {

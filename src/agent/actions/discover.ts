@@ -53,11 +53,11 @@ async function findCluster(
   knownAuthorities: readonly Certificate[] | undefined,
 ): Promise<Discovered> {
   const { discovery } = configuration
-  const { files, client, credentialsDirectory } = ports
+  const { files, client, clock, credentialsDirectory } = ports
   switch (discovery.kind) {
     case 'token': {
       const token = await readToken(files, discovery.token, credentialsDirectory)
-      return await discoverByToken(client, { ...discovery, token, knownAuthorities }, signal)
+      return await discoverByToken(client, { ...discovery, token, knownAuthorities }, clock, signal)
     }
     case 'file':
     case 'https':

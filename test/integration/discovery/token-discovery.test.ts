@@ -1,5 +1,7 @@
 /** Discovery by token against control planes in this process, over real TLS; some of them belong to an attacker. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { systemClock } from '../../../src/adapters/clock.ts'
 import { GotHttp } from '../../../src/adapters/http.ts'
 import type { Endpoint } from '../../../src/config/index.ts'
@@ -12,6 +14,7 @@ import { ApiClient } from '../../../src/kube/api-request.ts'
 import { parseBootstrapToken } from '../../../src/lib/bootstrap-token.ts'
 import type { BootstrapError } from '../../../src/lib/errors.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
+import type { Clock } from '../../../src/lib/ports.ts'
 import { freePorts } from '../../harness/free-ports.ts'
 import { clusterInfoSignature } from '../../harness/cluster-info-signature.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
@@ -42,12 +45,29 @@ describe('discovery by token', () => {
     host: text.slice(0, text.lastIndexOf(':')),
     port: Number(text.slice(text.lastIndexOf(':') + 1)),
   })
-  function discover(endpoints: readonly string[], input: Partial<TokenDiscoveryInput> = {}): Promise<Discovered> {
+  /** Time that passes for nobody: the next endpoint is asked only when its predecessor has failed. */
+  const standingClock: Clock = {
+    ...systemClock,
+    sleep: (_ms, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve()
+        })
+      }),
+  }
+  const impatientClock: Clock = { ...systemClock, sleep: () => Promise.resolve() }
+
+  function discover(
+    endpoints: readonly string[],
+    input: Partial<TokenDiscoveryInput> = {},
+    clock = standingClock,
+  ): Promise<Discovered> {
     const token = parseBootstrapToken(TOKEN)
     assert(token !== undefined)
     return discoverByToken(
       client,
       { endpoints: endpoints.map(endpoint), token, caCertHashes: [], knownAuthorities: undefined, ...input },
+      clock,
       new AbortController().signal,
     )
   }
@@ -251,10 +271,53 @@ describe('discovery by token', () => {
       assert.equal(evidence.source, cluster.endpoint)
     })
 
+    it('passes over one that does not answer, and hangs up on it', async () => {
+      const hungUp = Promise.withResolvers<undefined>()
+      // A port that accepts and never says a word.
+      const deaf = createServer((socket) =>
+        socket
+          .on('close', () => {
+            hungUp.resolve(undefined)
+          })
+          .resume(),
+      )
+      deaf.listen(0, '127.0.0.1')
+      await once(deaf, 'listening')
+      const liar = await start({ respond: () => forged(kubeconfig('https://127.0.0.1:1', 'words')) })
+      const cluster = await start()
+      const deafEndpoint = `127.0.0.1:${(deaf.address() as AddressInfo).port}`
+      const { evidence } = await discover([deafEndpoint, liar.endpoint, cluster.endpoint], {}, impatientClock)
+      assert.equal(evidence.source, cluster.endpoint)
+      await hungUp.promise
+      deaf.close()
+    })
+
     it('asks no more than it must', async () => {
       const [cluster, spare] = [await start(), await start()]
       await discover([cluster.endpoint, spare.endpoint])
-      assert.equal(spare.requests.length, 0)
+      assert.equal(cluster.requests.length, 2)
+      assert.equal(spare.connections, 0)
+    })
+
+    it('asks the one server that all of them name once, not once for each of them', async () => {
+      const server = await start()
+      const doors = [await start(), await start(), await start()]
+      const text = kubeconfig(`https://${server.endpoint}`, server.caPem)
+      // The server answers when all doors have been tried.
+      const released = Promise.withResolvers<InjectedResponse>()
+      for (const door of doors)
+        door.respond = () => {
+          if (doors.every(({ requests }) => requests.length > 0)) released.resolve(forged(text))
+          return forged(text)
+        }
+      server.respond = () => released.promise
+      const found = await discover(
+        doors.map((door) => door.endpoint),
+        {},
+        impatientClock,
+      )
+      assert.equal(found.cluster.server.host, server.endpoint)
+      assert.equal(server.requests.length, 1)
     })
 
     it('names what each of them answered, and by its code the worst', async () => {
@@ -262,8 +325,20 @@ describe('discovery by token', () => {
       const cluster = await start()
       const error = await failure([`127.0.0.1:${port}`, cluster.endpoint], { caCertHashes: ['0'.repeat(64)] })
       assert.equal(error.code, 'pin-mismatch')
-      assert.match(error.message, new RegExp(`^127.0.0.1:${port} cannot be reached.*; no pin matches`))
+      assert.match(error.message, new RegExp(`^127.0.0.1:${port} cannot be reached.*; by way of ${cluster.endpoint}: no pin matches`))
       assert.equal(error.retryable, true)
+    })
+
+    it('says by way of which of them it came to a server that fails', async () => {
+      const [dead = 0] = await freePorts(1)
+      const door = await start({ respond: () => forged(kubeconfig(`https://127.0.0.1:${dead}`, door.caPem)) })
+      const other = await start()
+      other.patchClusterInfo(() => undefined)
+      const error = await failure([door.endpoint, other.endpoint])
+      const parts = error.message.split('; ')
+      assert.equal(parts.length, 2)
+      assert.ok(parts[0]?.startsWith(`by way of ${door.endpoint}: 127.0.0.1:${dead} `), error.message)
+      assert.ok(parts[1]?.startsWith(`${other.endpoint} answered 404`), error.message)
     })
 
     it('goes on until the deadline where one of them may only be slow to sign', async () => {
