@@ -32,6 +32,16 @@ function refuseDuplicateKeys(document: Document): void {
 
 function parseYaml(text: string): unknown {
   if (text.length > MAX_LENGTH) throw new KubeconfigError(`is longer than ${MAX_LENGTH} characters`)
+  try {
+    return toValue(text)
+  } catch (cause) {
+    if (cause instanceof KubeconfigError) throw cause
+    // yaml recurses: what is nested deeply enough exhausts the stack, in any of its steps.
+    throw new KubeconfigError('has too many YAML aliases, or is nested too deeply', { cause })
+  }
+}
+
+function toValue(text: string): unknown {
   const document = parseDocument(text, {
     prettyErrors: false,
     uniqueKeys: false,
@@ -43,11 +53,7 @@ function parseYaml(text: string): unknown {
   const [problem] = document.errors
   if (problem !== undefined) throw new KubeconfigError(`is no YAML (${problem.code} at offset ${problem.pos[0]})`)
   refuseDuplicateKeys(document)
-  try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES })
-  } catch (cause) {
-    throw new KubeconfigError('has too many YAML aliases', { cause })
-  }
+  return document.toJS({ maxAliasCount: MAX_ALIASES })
 }
 
 /** The cluster entry in force: of the current context where there is one, else the only one. */
