@@ -19,6 +19,14 @@ async function holder(content: Uint8Array): Promise<number | undefined> {
   return (await processStartTime(pid)) === textAt(value, 'startTime') ? pid : undefined
 }
 
+/** The pid of the agent that runs on this state directory; undefined where none does. */
+export async function instanceLockHolder(stateDirectory: string): Promise<number | undefined> {
+  const content = await read(lockPath(stateDirectory))
+  return content === undefined ? undefined : await holder(content)
+}
+
+export const lockPath = (stateDirectory: string): string => join(stateDirectory, 'agent.lock')
+
 const bootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim()
 
 const read = (path: string): Promise<Uint8Array | undefined> => readFile(path).catch(() => undefined)
@@ -29,7 +37,7 @@ const read = (path: string): Promise<Uint8Array | undefined> => readFile(path).c
  */
 export async function acquireInstanceLock(files: Files, stateDirectory: string): Promise<InstanceLock> {
   await files.makeDirectory(stateDirectory, 0o700)
-  const path = join(stateDirectory, 'agent.lock')
+  const path = lockPath(stateDirectory)
   const own = `${path}.${process.pid}`
   const mine = JSON.stringify({
     pid: process.pid,

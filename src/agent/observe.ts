@@ -5,6 +5,7 @@ import { NODES_GROUP } from '../kube/certificate-signing-request.ts'
 import type { Files } from '../lib/ports.ts'
 import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
 import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
+import { readAskedRenewal } from '../store/asked-renewal.ts'
 import { readCurrentPair } from '../store/client-identity.ts'
 import { readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
 import { readText } from '../store/durable-file.ts'
@@ -23,7 +24,7 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
   const recorded = await readRefusal(files, state)
   const refusal = stands(recorded, configuration, memory) ? recorded : undefined
   const underWay = ours(await readPendingRequest(files, state), configuration)
-  const identity = await seeIdentity(files, certificates, configuration, cluster)
+  const identity = await seeIdentity(files, certificates, configuration, cluster, await readAskedRenewal(files, state))
   const pending = isSpent(underWay, identity, refusal === undefined ? recorded : undefined) ? undefined : underWay
   return {
     trust,
@@ -58,6 +59,7 @@ async function seeIdentity(
   directory: string,
   configuration: JoinConfiguration,
   cluster: Cluster | undefined,
+  askedRenewal: string | undefined,
 ): Promise<SeenIdentity> {
   const stored = await readCurrentPair(files, directory)
   if (stored.kind === 'absent') return { kind: 'absent' }
@@ -73,12 +75,11 @@ async function seeIdentity(
   })
   if (problem !== undefined) return { kind: 'unusable', problem }
   const { owner, window } = configuration.certificate.rotation
+  const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
   // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
-  return {
-    kind: 'ours',
-    pair,
-    rotateAtMs: owner === 'kubelet' ? pair.certificate.notAfterMs : rotationDeadline(pair, window),
-  }
+  if (owner === 'kubelet') return { kind: 'ours', pair, rotateAtMs: notAfterMs }
+  // What the operator wants renewed has been due from its first moment on, whatever the clock says by now.
+  return { kind: 'ours', pair, rotateAtMs: askedRenewal === fingerprint ? notBeforeMs : rotationDeadline(pair, window) }
 }
 
 async function isPublished(files: Files, configuration: JoinConfiguration, cluster: Cluster): Promise<boolean> {

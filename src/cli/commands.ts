@@ -25,6 +25,18 @@ const configOption: OptionDescription = {
   description: 'the join configuration (default: /etc/node-bootstrap/join.yaml)',
 }
 
+const runtimeOption: OptionDescription = {
+  type: 'string',
+  value: 'DIR',
+  description: 'where the agent writes its status: files.runtime of join.yaml, for who may not read that file',
+}
+
+const timeoutOption: OptionDescription = {
+  type: 'string',
+  value: 'DURATION',
+  description: 'give up after this ("90s", "10m"); without it, wait for as long as it takes',
+}
+
 export const COMMANDS = [
   {
     name: 'run',
@@ -51,10 +63,56 @@ export const COMMANDS = [
     options: {
       config: configOption,
       json: { type: 'boolean', description: 'print status.json as it is' },
-      runtime: {
-        type: 'string',
-        value: 'DIR',
-        description: 'where the agent writes its status: files.runtime of join.yaml, for who may not read that file',
+      runtime: runtimeOption,
+    },
+  },
+  {
+    name: 'wait',
+    summary: 'wait until the node has joined, is renewed, or is healthy',
+    details: [
+      'For any user, as status. joined: a valid certificate and its kubeconfig are in place. renewed: the certificate is another than when the waiting began. healthy: a running agent says that all is well. Each change of the state is printed to standard error on the way.',
+      'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs, 77 when the request was denied, 75 when it is only not yet so.',
+    ],
+    options: {
+      for: { type: 'string', value: 'GOAL', description: 'joined, renewed or healthy' },
+      timeout: timeoutOption,
+      config: configOption,
+      runtime: runtimeOption,
+    },
+  },
+  {
+    name: 'renew',
+    summary: 'renew the certificate now',
+    details: [
+      'The agent that runs does it; where none runs, this command does it in its place and ends. The certificate in force stays until the new one has been checked. What was asked for is kept in files.state until it is done, also over a restart.',
+      'Waits for the new certificate. Ends with the exit status of a refusal, and with 75 where there is no certificate yet.',
+    ],
+    options: {
+      config: configOption,
+      timeout: timeoutOption,
+      'no-wait': { type: 'boolean', description: 'only ask the agent that runs, and do not wait for it' },
+    },
+  },
+  {
+    name: 'fingerprint',
+    summary: 'print the digests of the key, the certificate and the CA, to compare them',
+    details: [
+      'Of the key whose request is under way, of the certificate in force and of the cluster’s CA: SHA-256, each with the openssl or kubectl command that prints the same digits.',
+    ],
+    options: { config: configOption, json: { type: 'boolean', description: 'print them as JSON' } },
+  },
+  {
+    name: 'reset',
+    summary: 'remove what the agent keeps on this machine',
+    details: [
+      'Shows what it would remove; only --yes removes it. join.yaml, and files that another program wrote, always stay. Refuses while the agent runs. Safe to run again, also after it was interrupted.',
+    ],
+    options: {
+      config: configOption,
+      yes: { type: 'boolean', description: 'remove it' },
+      'kubelet-files': {
+        type: 'boolean',
+        description: 'also what the kubelet uses: its kubeconfig, certificates and keys, and the CA of the cluster',
       },
     },
   },

@@ -5,7 +5,7 @@ import { COMMANDS, type CommandDescription } from './commands.ts'
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'success; for status: healthy',
   usage: 'the command line is wrong',
-  unavailable: 'the cluster, or for status the agent, is not reachable',
+  unavailable: 'the cluster, or for status, wait and renew the agent, is not reachable',
   software: 'a defect of node-bootstrap',
   storage: 'this machine’s disk: denied, full, read-only, failing',
   temporary: 'not yet: still waiting, timed out, or another agent runs',

@@ -9,6 +9,10 @@ import type { Command, Invocation } from './invocation.ts'
 const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   run: async () => (await import('./run.ts')).run,
   status: async () => (await import('./status.ts')).status,
+  renew: async () => (await import('./renew.ts')).renew,
+  wait: async () => (await import('./wait.ts')).wait,
+  fingerprint: async () => (await import('./fingerprint.ts')).fingerprint,
+  reset: async () => (await import('./reset.ts')).reset,
   validate: async () => (await import('./validate.ts')).validate,
   version: async () => (await import('./version.ts')).version,
 }

@@ -1,22 +1,16 @@
 /** `node-bootstrap run`. */
 import { DEFAULT_PATH } from '../compose/configuration-file.ts'
 import { runAgent } from '../compose/agent.ts'
-import { durationBetween } from '../config/duration.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
+import { parseTimeout } from './timeout.ts'
 
 export async function run({ values }: Invocation): Promise<ExitStatus> {
   const once = values['once'] === true
-  const timeoutMs = typeof values['timeout'] === 'string' ? timeout(values['timeout']) : undefined
+  const timeoutMs = parseTimeout(values['timeout'])
   if (timeoutMs !== undefined && !once)
     throw new BootstrapError('usage', '--timeout goes with --once: the daemon never gives up')
   const configurationPath = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
   await runAgent({ configurationPath, once, timeoutMs, environment: process.env })
   return EXIT.ok
-}
-
-function timeout(text: string): number {
-  const parsed = durationBetween('1s', '576h')(text)
-  if ('value' in parsed) return parsed.value
-  throw new BootstrapError('usage', `--timeout ${parsed.message}; ${parsed.expected}`)
 }

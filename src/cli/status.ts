@@ -1,57 +1,22 @@
 /** `node-bootstrap status`: reads what the agent published, and whether that agent still lives. */
 import { systemClock } from '../adapters/clock.ts'
-import { nodeFiles } from '../adapters/files.ts'
-import { processStartTime } from '../adapters/process-identity.ts'
 import { STEPS, type Status } from '../agent/status.ts'
-import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
-import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
-import { numberAt } from '../lib/json.ts'
-import { readStatusFile } from '../store/status-file.ts'
+import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
+import { exitStatusOf, readPublishedStatus, runtimeDirectory } from './published-status.ts'
 
-export async function status({ values }: Invocation): Promise<ExitStatus> {
-  const [config, runtime] = [values['config'], values['runtime']]
-  const directory =
-    typeof runtime === 'string' ? runtime : await runtimeDirectory(typeof config === 'string' ? config : undefined)
-  const document = await readStatusFile(nodeFiles, directory)
-  if (numberAt(document, 'version') !== 1)
+export async function status(invocation: Invocation): Promise<ExitStatus> {
+  const directory = await runtimeDirectory(invocation)
+  const published = await readPublishedStatus(directory)
+  if (published === undefined)
     throw new BootstrapError('not-running', `no agent has run here: there is no status in ${directory}`)
-  const current = lapsed(document as Status, systemClock.nowMs())
-  const runs = (await processStartTime(current.program.pid)) === current.program.startTime
+  const { status: current, runs } = published
   process.stdout.write(
-    values['json'] === true
+    invocation.values['json'] === true
       ? `${JSON.stringify({ ...current, running: runs }, null, 2)}\n`
       : render(current, runs, systemClock.nowMs()),
   )
-  return runs ? exitStatus(current) : EXIT.unavailable
-}
-
-/** An agent that is stopped or hangs cannot say that the certificate has lapsed since: that is seen here. */
-export function lapsed(status: Status, nowMs: number): Status {
-  const isLapsed = status.certificate !== undefined && Date.parse(status.certificate.notAfter) <= nowMs
-  if (!isLapsed || (status.state !== 'healthy' && status.state !== 'degraded')) return status
-  return { ...status, state: 'waiting', summary: `the certificate has expired; before that: ${status.summary}` }
-}
-
-/** join.yaml may not be readable for this user, or hold a mistake just now: then the agent is looked for where it usually is. */
-async function runtimeDirectory(path: string | undefined): Promise<string> {
-  try {
-    return (await readConfiguration(nodeFiles, path ?? DEFAULT_PATH)).files.runtime
-  } catch (cause) {
-    if (path === undefined) return DEFAULT_RUNTIME_DIRECTORY
-    throw new BootstrapError('config-unreadable', `${path} cannot be used to find the status of its agent`, {
-      cause,
-      hint: 'say where it is: node-bootstrap status --runtime DIR, with DIR as in files.runtime; validate shows what is wrong with the file',
-    })
-  }
-}
-
-function exitStatus({ state, problem }: Status): ExitStatus {
-  if (state === 'healthy') return EXIT.ok
-  if (state === 'waiting') return EXIT.temporary
-  return problem !== undefined && Object.hasOwn(errorCodes, problem.code)
-    ? errorCodes[problem.code as ErrorCode].exit
-    : EXIT.software
+  return runs ? exitStatusOf(current) : EXIT.unavailable
 }
 
 /** `3d 4h`, `12m 5s`: the two largest units. */

@@ -59,6 +59,21 @@ const table = {
     retryable: false,
     hint: 'the state is kept: run it again and it goes on where it was',
   },
+  'waiting-timed-out': {
+    exit: EXIT.temporary,
+    retryable: false,
+    hint: 'node-bootstrap status shows where the node stands; waiting longer does no harm',
+  },
+  'not-joined': {
+    exit: EXIT.temporary,
+    retryable: false,
+    hint: 'node-bootstrap run joins; node-bootstrap status shows how far it is',
+  },
+  'renewal-not-ours': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'the kubelet renews it by itself; certificate.rotation.owner: agent would give that to the agent',
+  },
   stopped: {
     exit: EXIT.temporary,
     retryable: false,

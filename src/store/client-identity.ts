@@ -102,6 +102,11 @@ function dated(path: string): DatedFile | undefined {
   return stamp === undefined ? undefined : { stamp, number: Number(number) }
 }
 
+/** Everything of the pair that stands in the directory: the link, then the dated files. */
+export async function pairPaths(files: Files, certificatesDirectory: string): Promise<string[]> {
+  return [currentPairPath(certificatesDirectory), ...(await datedFiles(files, certificatesDirectory))]
+}
+
 /** Oldest first. As mere names, `….1.pem` would come before `….pem`. */
 async function datedFiles(files: Files, certificatesDirectory: string): Promise<string[]> {
   return (await files.list(certificatesDirectory))

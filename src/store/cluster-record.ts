@@ -17,11 +17,11 @@ export interface ClusterRecord {
   verifiedAtMs: number
 }
 
-const path = (stateDirectory: string): string => join(stateDirectory, 'cluster.json')
+export const clusterRecordPath = (stateDirectory: string): string => join(stateDirectory, 'cluster.json')
 
 /** Undefined where there is none, and for one that cannot be read as such: then the cluster is discovered anew. */
 export async function readClusterRecord(files: Files, stateDirectory: string): Promise<ClusterRecord | undefined> {
-  const bytes = await files.read(path(stateDirectory), MAX_FILE_BYTES)
+  const bytes = await files.read(clusterRecordPath(stateDirectory), MAX_FILE_BYTES)
   return bytes === undefined ? undefined : parseClusterRecord(parseJson(bytes))
 }
 
@@ -60,5 +60,5 @@ export async function writeClusterRecord(files: Files, stateDirectory: string, r
     caFileDigest: record.caFileDigest,
     verifiedAt: new Date(record.verifiedAtMs).toISOString(),
   }
-  await replaceFile(files, path(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)
+  await replaceFile(files, clusterRecordPath(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)
 }

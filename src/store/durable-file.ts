@@ -6,10 +6,10 @@ import type { Files } from '../lib/ports.ts'
 export const MAX_FILE_BYTES = 1024 * 1024
 
 /** One name for each directory, so that what a crash left over is replaced by the next attempt: one agent writes at a time. */
-const temporaryName = (path: string): string => join(dirname(path), '.node-bootstrap-new')
+export const temporaryPath = (path: string): string => join(dirname(path), '.node-bootstrap-new')
 
 async function swapIn(files: Files, path: string, create: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(path)
+  const temporary = temporaryPath(path)
   await files.remove(temporary)
   await create(temporary)
   await files.rename(temporary, path)

@@ -31,8 +31,8 @@ export interface Refusal {
   configurationDigest: string
 }
 
-const pendingPath = (stateDirectory: string): string => join(stateDirectory, 'pending-request.pem')
-const refusalPath = (stateDirectory: string): string => join(stateDirectory, 'refusal.json')
+export const pendingRequestPath = (stateDirectory: string): string => join(stateDirectory, 'pending-request.pem')
+export const refusalPath = (stateDirectory: string): string => join(stateDirectory, 'refusal.json')
 
 const HEADER =
   /^# certificatesigningrequest: (\S{1,253}), usages: ([a-z ]{1,40}(?:\+[a-z ]{1,40}){0,9}), expirationSeconds: (\d{1,12}|none)$/m
@@ -41,7 +41,7 @@ const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+---
 
 /** Undefined where there is none, and for one that cannot be used: a new key takes its place. */
 export async function readPendingRequest(files: Files, stateDirectory: string): Promise<PendingRequest | undefined> {
-  const text = (await readText(files, pendingPath(stateDirectory))) ?? ''
+  const text = (await readText(files, pendingRequestPath(stateDirectory))) ?? ''
   const [, name, usages, expiration] = HEADER.exec(text) ?? []
   const request = REQUEST_BLOCK.exec(text)?.[0]
   const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
@@ -63,12 +63,12 @@ export async function writePendingRequest(
   const { name, usages, expirationSeconds } = pending
   const header = `# certificatesigningrequest: ${name}, usages: ${usages.join('+')}, expirationSeconds: ${expirationSeconds ?? 'none'}\n`
   const content = header + privateKeyToPem(pending.key) + pending.request
-  await replaceFile(files, pendingPath(stateDirectory), content, 0o600, 0o700)
+  await replaceFile(files, pendingRequestPath(stateDirectory), content, 0o600, 0o700)
 }
 
 /** Forgets the key, its request and a refusal of it; the refusal last, so that a crash between never asks again. */
 export async function removePendingRequest(files: Files, stateDirectory: string): Promise<void> {
-  await removeDurably(files, pendingPath(stateDirectory))
+  await removeDurably(files, pendingRequestPath(stateDirectory))
   await removeDurably(files, refusalPath(stateDirectory))
 }
 

@@ -82,6 +82,12 @@ export class JoiningNode {
     return { ...(await agent.exited), agent }
   }
 
+  /** Runs another command on this node's join.yaml, to its end. */
+  async command(...args: string[]): Promise<Exit & { agent: AgentProcess }> {
+    const agent = this.#spawn({ args, configPath: this.configPath, env: noServiceManager })
+    return { ...(await agent.exited), agent }
+  }
+
   /** Kills what still runs. */
   async stop(): Promise<void> {
     await Promise.all(this.#agents.map((agent) => agent[Symbol.asyncDispose]()))

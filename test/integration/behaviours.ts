@@ -282,6 +282,27 @@ function renewal(suite: Suite): void {
     assert.equal(after.certificate.publicKey.equals(before.certificate.publicKey), false)
     assert.ok([200, 404].includes(await node.askForOwnNode()))
   })
+
+  it('renews when it is asked to: by the agent that runs, and by the command where none does', async () => {
+    const node = await suite.node()
+    const agent = node.start()
+    await node.joined(agent)
+    const first = await node.current()
+    const byAgent = await node.command('renew', '--timeout', '60s')
+    assert.equal(byAgent.code, 0, byAgent.agent.lines.join('\n'))
+    const second = await node.current()
+    assert.notEqual(second.certificate.serialNumber, first.certificate.serialNumber)
+    await terminate(agent)
+    const alone = await node.command('renew', '--timeout', '60s')
+    assert.equal(alone.code, 0, alone.agent.lines.join('\n'))
+    assert.notEqual((await node.current()).certificate.serialNumber, second.certificate.serialNumber)
+    const [, ...renewals] = await node.requests()
+    assert.deepEqual(
+      renewals.map(({ spec }) => spec.username),
+      [`system:node:${node.name}`, `system:node:${node.name}`],
+    )
+    assert.ok([200, 404].includes(await node.askForOwnNode()))
+  })
 }
 
 function configuration(suite: Suite): void {

@@ -3,6 +3,7 @@ import { NODES_GROUP } from '../../kube/certificate-signing-request.ts'
 import { asBootstrapError, BootstrapError } from '../../lib/errors.ts'
 import { certificateToPem, type Certificate } from '../../pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../pki/private-key.ts'
+import { removeAskedRenewal } from '../../store/asked-renewal.ts'
 import { installPair } from '../../store/client-identity.ts'
 import { removePendingRequest } from '../../store/pending-request.ts'
 import { pendingRequest, verifiedCluster, type ActionContext } from '../context.ts'
@@ -29,6 +30,7 @@ export async function install(context: ActionContext): Promise<void> {
     nowMs,
   )
   await removePendingRequest(ports.files, configuration.files.state)
+  await removeAskedRenewal(ports.files, configuration.files.state)
   memory.request = undefined
   ports.log.info('the certificate is installed', { path, notAfter: new Date(leaf.notAfterMs).toISOString() })
 }

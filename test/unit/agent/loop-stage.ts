@@ -11,14 +11,18 @@ export interface StageOptions {
   once?: boolean
   /** Default: 5000. More reports than this are a loop that does not rest. */
   maxReports?: number
+  /** Of an earlier stage: a restart. */
+  clock?: VirtualClock
+  files?: MemoryFiles
+  cluster?: FakeCluster
 }
 
 export const pinless = tokenDiscovery({ caCertHashes: [], unsafeSkipCAVerification: true })
 
 export class Stage {
-  readonly clock = new VirtualClock()
-  readonly files = new MemoryFiles(this.clock)
-  readonly cluster = new FakeCluster(this.clock)
+  readonly clock: VirtualClock
+  readonly files: MemoryFiles
+  readonly cluster: FakeCluster
   readonly lines: LoggedLine[]
   readonly reports: StatusBody[] = []
   readonly loop: Loop
@@ -32,7 +36,13 @@ export class Stage {
     configuration = configurationWith({ discovery: pinless }),
     once = false,
     maxReports = 5000,
+    clock = new VirtualClock(),
+    files = new MemoryFiles(clock),
+    cluster = new FakeCluster(clock),
   }: StageOptions = {}) {
+    this.clock = clock
+    this.files = files
+    this.cluster = cluster
     const { log, lines } = memoryLog()
     this.lines = lines
     this.#maxReports = maxReports
@@ -44,7 +54,6 @@ export class Stage {
         return state / 2 ** 31
       },
     }
-    const { files, clock, cluster } = this
     this.loop = new Loop(
       {
         files,

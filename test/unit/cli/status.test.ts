@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Status } from '../../../src/agent/status.ts'
-import { lapsed, render, span } from '../../../src/cli/status.ts'
+import { lapsed } from '../../../src/cli/published-status.ts'
+import { render, span } from '../../../src/cli/status.ts'
 
 const NOW_MS = Date.parse('2026-11-23T12:00:00.000Z')
 

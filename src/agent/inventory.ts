@@ -1,0 +1,75 @@
+/**
+ * What on this machine is the agent's, for leaving: each file with what it is, and whether it goes. It judges by content,
+ * so what another program wrote in the place of ours is never counted as ours. It removes nothing.
+ */
+import { dirname } from 'node:path'
+import type { FilesConfiguration } from '../config/index.ts'
+import { caBundle } from '../kube/cluster.ts'
+import { isOwnKubeconfig } from '../kube/kubeconfig.ts'
+import type { Files } from '../lib/ports.ts'
+import { askedRenewalPath } from '../store/asked-renewal.ts'
+import { pairPaths } from '../store/client-identity.ts'
+import { clusterRecordPath, readClusterRecord } from '../store/cluster-record.ts'
+import { readText, temporaryPath } from '../store/durable-file.ts'
+import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
+import { statusPath } from '../store/status-file.ts'
+
+export interface InventoryItem {
+  path: string
+  /** What it is; for what is kept, why it is. */
+  what: string
+  isKept: boolean
+}
+
+/**
+ * In the order in which they go: the kubeconfig first, so that no kubelet reads one whose files are gone; the record of
+ * the cluster last, because it is what tells our ca.crt from another's after a crash in between.
+ */
+export async function takeInventory(
+  files: Files,
+  configured: FilesConfiguration,
+  includeKubeletFiles: boolean,
+): Promise<InventoryItem[]> {
+  const { state, runtime } = configured
+  const kubelets = await kubeletFiles(files, configured)
+  const items = [
+    ...(includeKubeletFiles ? kubelets : kubelets.map(kept)),
+    ...leftovers(configured),
+    gone(statusPath(runtime), 'what status shows'),
+    gone(askedRenewalPath(state), 'a renewal that was asked for'),
+    gone(pendingRequestPath(state), 'the key and request that have no certificate yet'),
+    gone(refusalPath(state), 'why a request was refused'),
+    gone(clusterRecordPath(state), 'the verified cluster'),
+  ]
+  const there = await Promise.all(items.map(async ({ path }) => (await files.stat(path)) !== undefined))
+  return items.filter((_item, index) => there[index])
+}
+
+const gone = (path: string, what: string): InventoryItem => ({ path, what, isKept: false })
+
+const kept = (item: InventoryItem): InventoryItem =>
+  item.isKept ? item : { ...item, what: `${item.what}; it goes with --kubelet-files`, isKept: true }
+
+async function kubeletFiles(files: Files, configured: FilesConfiguration): Promise<InventoryItem[]> {
+  const { kubeconfig, ca, certificates, state } = configured
+  const record = await readClusterRecord(files, state)
+  const isOwnConfig = isOwnKubeconfig((await readText(files, kubeconfig)) ?? '')
+  const isOwnCa = record !== undefined && (await readText(files, ca)) === caBundle(record.cluster)
+  return [
+    isOwnConfig
+      ? gone(kubeconfig, 'the kubeconfig of the kubelet')
+      : { path: kubeconfig, what: 'a kubeconfig that node-bootstrap did not write', isKept: true },
+    ...(await pairPaths(files, certificates)).map((path) => gone(path, 'the certificate and key of the kubelet')),
+    isOwnCa
+      ? gone(ca, 'the CA of the cluster')
+      : { path: ca, what: 'not the CA of the cluster that was joined', isKept: true },
+  ]
+}
+
+/** Of a write that a crash broke off: they may hold a key, so they go in any case. */
+function leftovers({ kubeconfig, ca, certificates, state, runtime }: FilesConfiguration): InventoryItem[] {
+  const directories = new Set([dirname(kubeconfig), dirname(ca), certificates, state, runtime])
+  return [...directories].map((directory) =>
+    gone(temporaryPath(`${directory}/any`), 'what an interrupted write left behind'),
+  )
+}

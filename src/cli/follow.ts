@@ -1,0 +1,56 @@
+/**
+ * Follows what the agent publishes until a goal is reached or the time is over. It looks four times a second: that the
+ * agent died, or that its directory is not there yet, is no event that a watch would bring.
+ */
+import { systemClock } from '../adapters/clock.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import type { Clock } from '../lib/ports.ts'
+import { isErrorCode, readPublishedStatus, type PublishedStatus } from './published-status.ts'
+
+const LOOK_EVERY_MS = 250
+
+export interface FollowOptions {
+  /** What is waited for, as a past participle: "renewed". */
+  goal: string
+  /** Judges each look, of an agent that runs or ran; it may throw what makes waiting pointless. */
+  isReached: (published: PublishedStatus) => boolean
+  /** Without it: for ever. */
+  timeoutMs: number | undefined
+  /** Hears each new state and summary. */
+  onNews: (line: string) => void
+  clock?: Clock
+  look?: () => Promise<PublishedStatus | undefined>
+}
+
+/** Resolves with the status that reached the goal; rejects with what stands in the way when the time is over. */
+export async function follow(runtimeDirectory: string, options: FollowOptions): Promise<PublishedStatus> {
+  const { isReached, timeoutMs = Infinity, onNews, clock = systemClock } = options
+  const look = options.look ?? (() => readPublishedStatus(runtimeDirectory))
+  const endMs = clock.monotonicMs() + timeoutMs
+  let told = ''
+  for (;;) {
+    const published = await look()
+    const line = describe(published)
+    if (line !== told) onNews(line)
+    told = line
+    if (published !== undefined && isReached(published)) return published
+    if (clock.monotonicMs() >= endMs) throw tooLate(options, published)
+    await clock.sleep(Math.min(LOOK_EVERY_MS, Math.max(endMs - clock.monotonicMs(), 0)), new AbortController().signal)
+  }
+}
+
+function describe(published: PublishedStatus | undefined): string {
+  return published?.runs === true
+    ? `${published.status.state}: ${published.status.summary}`
+    : 'no agent runs: it is waited for'
+}
+
+/** With the code of what stands in the way, so that the exit status says it. */
+function tooLate({ goal, timeoutMs = 0 }: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
+  const what = `not ${goal} within ${timeoutMs / 1000} s`
+  if (published?.runs !== true) return new BootstrapError('not-running', `${what}: no agent runs`)
+  const { problem, summary } = published.status
+  return problem !== undefined && isErrorCode(problem.code)
+    ? new BootstrapError(problem.code, `${what}: ${problem.message}`, { hint: problem.hint })
+    : new BootstrapError('waiting-timed-out', `${what}: ${summary}`)
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import type { Status } from '../../../src/agent/status.ts'
+import { follow, type FollowOptions } from '../../../src/cli/follow.ts'
+import type { PublishedStatus } from '../../../src/cli/published-status.ts'
+import { renewalReached } from '../../../src/cli/renew.ts'
+import { GOALS, goalReached, type Goal } from '../../../src/cli/wait.ts'
+import { bootstrapErrorOf } from '../../harness/thrown.ts'
+import { VirtualClock } from '../agent/fakes.ts'
+
+const certificate = (fingerprint: string): Required<Status>['certificate'] => ({
+  subject: 'CN=system:node:worker-1, O=system:nodes',
+  serialNumber: '0a',
+  fingerprint: `SHA256:${fingerprint}`,
+  notBefore: '2026-11-23T10:55:00.000Z',
+  notAfter: '2026-11-24T11:00:00.000Z',
+  renewAt: '2026-11-24T06:00:00.000Z',
+})
+
+function published(state: Status['state'], more: Partial<Status> = {}, runs = true): PublishedStatus {
+  const program = { version: '1.2.3', pid: 4711, startTime: '99' }
+  const summary = `it is ${state}`
+  return { status: { version: 1, program, node: 'worker-1', state, summary, since: '', ...more }, runs }
+}
+
+const denied = { code: 'csr-denied', message: 'node-csr-x was denied', hint: 'ask who denied it' }
+
+/** Follows successive looks, of which the last one stays; the lines that were told come with the result. */
+function following(
+  looks: readonly (PublishedStatus | undefined)[],
+  options: Partial<FollowOptions> = {},
+): { told: string[]; result: Promise<PublishedStatus> } {
+  const rest = [...looks]
+  const told: string[] = []
+  const result = follow('/nowhere', {
+    goal: 'joined',
+    isReached: goalReached('joined'),
+    timeoutMs: 10_000,
+    onNews: (line) => told.push(line),
+    clock: new VirtualClock(),
+    look: () => Promise.resolve(rest.length > 1 ? rest.shift() : rest[0]),
+    ...options,
+  })
+  return { told, result }
+}
+
+describe('follow', () => {
+  it('goes on until the goal is reached, and tells each change once', async () => {
+    const waiting = published('waiting')
+    const { told, result } = following([undefined, undefined, waiting, waiting, published('healthy')])
+    assert.equal((await result).status.state, 'healthy')
+    assert.deepEqual(told, ['no agent runs: it is waited for', 'waiting: it is waiting', 'healthy: it is healthy'])
+  })
+
+  it('waits for ever where nothing is said of a time', async () => {
+    const looks = [...Array<undefined>(10_000), published('healthy')]
+    const { result } = following(looks, { timeoutMs: undefined })
+    assert.equal((await result).status.state, 'healthy')
+  })
+
+  const stuck: [string, PublishedStatus | undefined, string, number][] = [
+    ['no agent runs', undefined, 'not-running', 69],
+    ['its agent has ended', published('waiting', {}, false), 'not-running', 69],
+    ['it is only not yet so', published('waiting'), 'waiting-timed-out', 75],
+    ['a problem stands in the way', published('failed', { problem: denied }), 'csr-denied', 77],
+    [
+      'a newer agent has a code of its own',
+      published('failed', { problem: { ...denied, code: 'new' } }),
+      'waiting-timed-out',
+      75,
+    ],
+  ]
+  for (const [what, last, code, exit] of stuck)
+    it(`ends after its time with what stands in the way: ${what}`, async () => {
+      const error = await bootstrapErrorOf(following([last]).result)
+      assert.deepEqual([error.code, error.exitStatus], [code, exit])
+      assert.match(error.message, /^not joined within 10 s: /)
+    })
+})
+
+describe('wait', () => {
+  const old = { certificate: certificate('old') }
+  const renewed = { certificate: certificate('new') }
+  const rows: [Goal, string, PublishedStatus[], boolean[]][] = [
+    [
+      'joined',
+      'takes healthy and degraded',
+      [published('waiting'), published('failed'), published('degraded'), published('healthy')],
+      [false, false, true, true],
+    ],
+    ['joined', 'does not need the agent to go on', [published('healthy', old, false)], [true]],
+    [
+      'healthy',
+      'takes nothing less, and only of an agent that runs',
+      [published('degraded'), published('healthy', {}, false), published('healthy')],
+      [false, false, true],
+    ],
+    [
+      'renewed',
+      'is another certificate than the first that was seen',
+      [published('waiting'), published('healthy', old), published('degraded', old), published('healthy', renewed)],
+      [false, false, false, true],
+    ],
+    [
+      'renewed',
+      'counts no certificate that has lapsed',
+      [published('waiting', old), published('healthy', renewed)],
+      [false, false],
+    ],
+  ]
+  for (const [goal, what, looks, expected] of rows)
+    it(`for ${goal} ${what}`, () => {
+      assert.deepEqual(looks.map(goalReached(goal)), expected)
+    })
+
+  it('has a judge for each goal', () => {
+    for (const goal of GOALS) assert.equal(goalReached(goal)(published('failed')), false)
+  })
+})
+
+describe('renew', () => {
+  it('is done with another certificate, and ends with a refusal that was not there before', () => {
+    const stale = published('degraded', { certificate: certificate('old'), problem: denied })
+    const isReached = renewalReached('old', stale.status)
+    assert.equal(isReached(stale), false)
+    assert.equal(isReached(published('healthy', { certificate: certificate('old') })), false)
+    const away = { code: 'unreachable', message: 'nobody answers', hint: 'look' }
+    assert.equal(isReached(published('degraded', { certificate: certificate('old'), problem: away })), false)
+    assert.equal(isReached(published('healthy', { certificate: certificate('new') })), true)
+    const fresh = { ...denied, message: 'node-csr-y was denied' }
+    assert.throws(() => isReached(published('degraded', { certificate: certificate('old'), problem: fresh })), {
+      code: 'csr-denied',
+      hint: denied.hint,
+    })
+  })
+})
