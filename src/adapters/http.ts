@@ -2,11 +2,13 @@
  * The http port over got: one https.Agent for each trust, no redirects, no retries, bounded bodies. It translates what
  * got and OpenSSL say into BootstrapErrors and never passes their error objects on, for those hold the request's headers.
  */
-import { Agent } from 'node:https'
+import { Agent, type AgentOptions } from 'node:https'
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import type { Got, OptionsInit, Request } from 'got'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Http, HttpRequest, HttpResponse, HttpStream } from '../lib/ports.ts'
+import { presentedChain } from './presented-chain.ts'
+import { proxyFor } from './proxy.ts'
 import { checkServerName } from './server-name.ts'
 import { transportError } from './transport-error.ts'
 
@@ -27,23 +29,39 @@ function agentOptions(request: HttpRequest): ConnectionOptions & { keepAlive: bo
   }
 }
 
-/** Equal keys may share a connection: the trust and the client identity are all of it. */
-function agentKey(request: HttpRequest): string {
-  if (typeof request.trust === 'string') return request.trust
-  return JSON.stringify([request.trust.roots, request.clientIdentity?.certificateChain ?? null])
+/** Equal keys may share a connection: the trust, the client identity and the way there are all of it. */
+function agentKey(request: HttpRequest, proxy: URL | undefined): string {
+  const { trust, clientIdentity } = request
+  const roots = typeof trust === 'string' ? trust : trust.roots
+  return JSON.stringify([roots, clientIdentity?.certificateChain ?? null, proxy?.href ?? null])
 }
+
+/** `proxyEnv` is Node's own tunnel: nothing is sent before the server behind it has been verified as any other. */
+const tunnel = (proxy: URL | undefined): AgentOptions =>
+  proxy === undefined ? {} : { proxyEnv: { HTTPS_PROXY: proxy.href } }
 
 export class GotHttp implements Http {
   readonly #agents = new Map<string, Agent>()
+  readonly #environment: Readonly<Record<string, string | undefined>>
+
+  /** `environment` for HTTPS_PROXY and NO_PROXY. */
+  constructor(environment: Readonly<Record<string, string | undefined>> = {}) {
+    this.#environment = environment
+  }
 
   /** A cached TLS session would let a connection skip checkServerIdentity: hence maxCachedSessions 0. */
   #agent(request: HttpRequest): Agent {
-    const key = agentKey(request)
+    const proxy = this.#proxy(request.url)
+    const key = agentKey(request, proxy)
     const known = this.#agents.get(key)
     if (known !== undefined) return known
-    const agent = new Agent({ ...agentOptions(request), maxCachedSessions: 0 })
+    const agent = new Agent({ ...agentOptions(request), ...tunnel(proxy), maxCachedSessions: 0 })
     this.#agents.set(key, agent)
     return agent
+  }
+
+  #proxy(url: URL): URL | undefined {
+    return proxyFor(url, this.#environment)
   }
 
   async request(request: HttpRequest): Promise<HttpResponse> {
@@ -54,7 +72,7 @@ export class GotHttp implements Http {
       const head = await responseHead(stream)
       return { ...head, body: await readBounded(stream, request) }
     } catch (thrown) {
-      throw transportError(thrown, request, deadline)
+      throw transportError(thrown, request, this.#proxy(request.url), deadline)
     } finally {
       if (!stream.readableEnded) stream.destroy()
     }
@@ -68,10 +86,10 @@ export class GotHttp implements Http {
     const stream = await this.#open(request, AbortSignal.any([request.signal, deadline.signal]))
     try {
       const head = await responseHead(stream)
-      return { ...head, chunks: readChunks(stream, request) }
+      return { ...head, chunks: readChunks(stream, request, this.#proxy(request.url)) }
     } catch (thrown) {
       stream.destroy()
-      throw transportError(thrown, request, deadline.signal)
+      throw transportError(thrown, request, this.#proxy(request.url), deadline.signal)
     } finally {
       clearTimeout(timer)
     }
@@ -95,6 +113,16 @@ export class GotHttp implements Http {
     // A failure after the caller has turned away must not end the process; whoever reads the stream still gets it.
     stream.on('error', () => undefined)
     return stream
+  }
+
+  async presentedCertificates(url: URL, timeoutMs: number, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    const proxy = this.#proxy(url)
+    const deadline = AbortSignal.timeout(timeoutMs)
+    try {
+      return await presentedChain(url, tunnel(proxy), AbortSignal.any([signal, deadline]))
+    } catch (thrown) {
+      throw transportError(thrown, { url, timeoutMs, signal }, proxy, deadline)
+    }
   }
 
   close(): void {
@@ -141,6 +169,7 @@ async function readBounded(stream: Request, request: HttpRequest): Promise<Uint8
 async function* readChunks(
   stream: Request,
   request: HttpRequest & { idleTimeoutMs: number },
+  proxy: URL | undefined,
 ): AsyncGenerator<Uint8Array> {
   const silence = new BootstrapError(
     'timed-out',
@@ -153,7 +182,7 @@ async function* readChunks(
       yield chunk
     }
   } catch (thrown) {
-    throw transportError(thrown, request)
+    throw transportError(thrown, request, proxy)
   } finally {
     clearTimeout(timer)
     stream.destroy()

@@ -1,6 +1,6 @@
 /** Translates what Node, OpenSSL and got report of a failed connection into the one error that the rooms know. */
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
-import { fieldAt, textAt } from '../lib/json.ts'
+import { fieldAt, numberAt, textAt } from '../lib/json.ts'
 import type { HttpRequest } from '../lib/ports.ts'
 import { printable } from '../lib/text.ts'
 
@@ -46,6 +46,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   // Node's one name for each reason of OpenSSL to reject a certificate that it has no name for, such as a weak key.
   UNSPECIFIED: 'server-untrusted',
   ERR_TLS_CERT_ALTNAME_INVALID: 'server-name-mismatch',
+  ERR_PROXY_TUNNEL: 'proxy-refused',
 }
 
 function codeOf(name: string): ErrorCode {
@@ -67,6 +68,16 @@ const sentences: Partial<Readonly<Record<ErrorCode, string>>> = {
   'server-certificate-not-yet-valid': 'shows a certificate that is not valid yet',
   'tls-failed': 'does not speak TLS as a Kubernetes API server does',
   'not-kubernetes': 'does not speak HTTP as a Kubernetes API server does',
+  'proxy-refused': 'is not connected to',
+}
+
+/** With a proxy in between, these tell of the way to the proxy. */
+const OF_THE_PROXY: readonly ErrorCode[] = ['unreachable', 'name-unresolved']
+
+/** Who failed, as the subject of a sentence. A proxy's own address may hold a password: only its host is told. */
+function subject(host: string, code: ErrorCode, proxy: URL | undefined): string {
+  if (proxy === undefined) return host
+  return OF_THE_PROXY.includes(code) ? `the proxy ${proxy.host}` : `${host}, through the proxy ${proxy.host},`
 }
 
 /** The first BootstrapError in the chain of causes: our own checks fail inside the connection, and got wraps them. */
@@ -76,14 +87,28 @@ function ownError(thrown: unknown): BootstrapError | undefined {
   return undefined
 }
 
-/** `deadline` is the signal that fires when the request's own time is over. Only names of errors are taken over, no objects. */
-export function transportError(thrown: unknown, request: HttpRequest, deadline?: AbortSignal): BootstrapError {
+/**
+ * `proxy` is what the request went through; `deadline`, the signal that fires when the request's own time is over. Only
+ * names of errors are taken over, and the status of a proxy that refused; no objects.
+ */
+export function transportError(
+  thrown: unknown,
+  request: Pick<HttpRequest, 'url' | 'timeoutMs' | 'signal'>,
+  proxy: URL | undefined,
+  deadline?: AbortSignal,
+): BootstrapError {
   const own = ownError(thrown)
   if (own !== undefined) return own
   const host = request.url.host
   if (deadline?.aborted === true && !request.signal.aborted)
-    return new BootstrapError('timed-out', `${host} did not answer within ${request.timeoutMs / 1000} s`)
-  const name = textAt(fieldAt(thrown, 'cause'), 'code') ?? textAt(thrown, 'code') ?? 'unknown'
+    return new BootstrapError(
+      'timed-out',
+      `${subject(host, 'timed-out', proxy)} did not answer within ${request.timeoutMs / 1000} s`,
+    )
+  const inner = fieldAt(thrown, 'cause')
+  const name = textAt(inner, 'code') ?? textAt(thrown, 'code') ?? 'unknown'
   const code = codeOf(name)
-  return new BootstrapError(code, `${host} ${sentences[code] ?? 'failed'} (${printable(name, 60)})`)
+  const status = numberAt(inner, 'statusCode') ?? numberAt(thrown, 'statusCode')
+  const detail = code === 'proxy-refused' && status !== undefined ? `it answered ${status}` : printable(name, 60)
+  return new BootstrapError(code, `${subject(host, code, proxy)} ${sentences[code] ?? 'failed'} (${detail})`)
 }

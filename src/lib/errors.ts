@@ -101,6 +101,11 @@ const table = {
     retryable: false,
     hint: 'give bootstrap.token, or a discovery that carries a credential',
   },
+  'credential-malformed': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'correct the user of the kubeconfig: a token, or a client certificate and its key',
+  },
 
   // Transport
   unreachable: {
@@ -153,6 +158,16 @@ const table = {
     exit: EXIT.protocol,
     retryable: true,
     hint: 'an API server does not redirect: check the address, and for a captive portal or proxy',
+  },
+  'proxy-refused': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'allow this machine to CONNECT there at the proxy, or name the host in NO_PROXY',
+  },
+  'proxy-invalid': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'HTTPS_PROXY is http://[USER:PASSWORD@]HOST:PORT; set it in a drop-in of the unit, or unset it',
   },
 
   // Discovery
@@ -227,10 +242,25 @@ const table = {
     retryable: true,
     hint: 'the unverified and the verified answer differ: an edit in that moment, or someone in between',
   },
-  'discovery-not-supported': {
+  'kubeconfig-missing': {
     exit: EXIT.config,
     retryable: false,
-    hint: 'use discovery.token: file and https are not built yet',
+    hint: 'put the kubeconfig there: the daemon sees it at once',
+  },
+  'kubeconfig-malformed': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'it must be a kubeconfig with a server (https), its CA, and perhaps a token or a client certificate',
+  },
+  'kubeconfig-unavailable': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'check discovery.https.url, and that its server hands the kubeconfig out to whoever can reach it',
+  },
+  'system-roots-missing': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'install ca-certificates, or give discovery.https.caFile or caCertHashes',
   },
 
   // The API, verified

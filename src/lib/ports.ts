@@ -96,6 +96,11 @@ export interface HttpStream {
 export interface Http {
   request(request: HttpRequest): Promise<HttpResponse>
   stream(request: HttpRequest & { idleTimeoutMs: number }): Promise<HttpStream>
+  /**
+   * The certificates that the server of `url` presents, as DER, its own first: a handshake in which nothing is verified and
+   * nothing is sent. What they are good for is the caller's to find out.
+   */
+  presentedCertificates(url: URL, timeoutMs: number, signal: AbortSignal): Promise<readonly Uint8Array[]>
   /** Closes every connection, in use or not. */
   close(): void
 }

@@ -2,3 +2,6 @@
 import manifest from '../../package.json' with { type: 'json' }
 
 export const VERSION: string = manifest.version
+
+/** How the agent names itself to servers. */
+export const USER_AGENT = `node-bootstrap/${VERSION}`

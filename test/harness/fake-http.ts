@@ -38,6 +38,7 @@ export function fakeHttp(...answers: (Answer | Error)[]): FakeHttp {
       const { status = 200, headers = {}, body, pieces } = await next(request)
       return { status, headers, chunks: inPieces(pieces ?? [bytes(body)]) }
     },
+    presentedCertificates: () => Promise.resolve([]),
     close: () => undefined,
   }
 }
