@@ -1,10 +1,13 @@
 /** What every action is handed: the ports, today's configuration, what was seen, and what to remember. */
 import type { JoinConfiguration } from '../config/index.ts'
+import { readKubeconfigFile } from '../discovery/file-discovery.ts'
+import { documentSource } from '../discovery/https-discovery.ts'
+import { credentialOf, readKubeconfig, type KubeconfigSource } from '../discovery/kubeconfig-material.ts'
 import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf } from '../kube/cluster.ts'
 import { bearerToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
-import type { Clock, Files, Log } from '../lib/ports.ts'
+import type { Clock, Files, Http, Log } from '../lib/ports.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest } from '../store/pending-request.ts'
 import { readToken } from './credentials.ts'
@@ -13,11 +16,15 @@ import type { Observed, Memory } from './observed.ts'
 
 export interface AgentPorts {
   files: Files
+  /** For what is no API server: the document of HTTPS discovery. */
+  http: Http
   client: ApiClient
   clock: Clock
   log: Log
   /** systemd's $CREDENTIALS_DIRECTORY. */
   credentialsDirectory: string | undefined
+  /** $SSL_CERT_FILE. */
+  certificateFile: string | undefined
 }
 
 export interface ActionContext {
@@ -59,10 +66,26 @@ function nodeCredential({ seen }: ActionContext): Credential {
   return { kind: 'certificate', identity: { certificateChain: chainPem, privateKey: key } }
 }
 
-async function bootstrapCredential({ ports, configuration }: ActionContext): Promise<Credential> {
+/** A bootstrap token that join.yaml gives wins over the credential that discovery came upon. */
+async function bootstrapCredential(context: ActionContext): Promise<Credential> {
+  const { ports, configuration } = context
   const { bootstrap, discovery } = configuration
-  const source = bootstrap.token ?? (discovery.kind === 'token' ? discovery.token : undefined)
-  if (source === undefined)
-    throw new BootstrapError('credential-missing', 'nothing in join.yaml authenticates the certificate request')
-  return { kind: 'token', token: bearerToken(await readToken(ports.files, source, ports.credentialsDirectory)) }
+  const token = bootstrap.token ?? (discovery.kind === 'token' ? discovery.token : undefined)
+  if (token !== undefined)
+    return { kind: 'token', token: bearerToken(await readToken(ports.files, token, ports.credentialsDirectory)) }
+  const source = await kubeconfigSource(context)
+  const user = source === undefined ? undefined : readKubeconfig(source).user
+  if (source !== undefined && user !== undefined) return await credentialOf(ports.files, source, user)
+  throw new BootstrapError(
+    'credential-missing',
+    `nothing authenticates the certificate request: join.yaml has no bootstrap token, and the kubeconfig ${source?.label ?? ''} no user with a credential`,
+  )
+}
+
+/** The kubeconfig that the cluster was found by, where it was found by one. */
+async function kubeconfigSource(context: ActionContext): Promise<KubeconfigSource | undefined> {
+  const { discovery } = context.configuration
+  if (discovery.kind === 'file') return await readKubeconfigFile(context.ports.files, discovery.path)
+  const { document } = verifiedCluster(context)
+  return document === undefined ? undefined : documentSource(document)
 }

@@ -2,7 +2,7 @@
 import type { JoinConfiguration } from '../config/index.ts'
 import { NODES_GROUP, nodeUser } from '../kube/certificate-signing-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
-import { renderKubeletKubeconfig } from '../kube/kubeconfig.ts'
+import { renderKubeletKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Subject } from '../pki/certificate-signing-request.ts'
 import { currentPairPath } from '../store/client-identity.ts'
 

@@ -3,7 +3,7 @@ import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import { sha256Hex } from '../pki/private-key.ts'
 
-const digest = (value: unknown): string => `sha256:${sha256Hex(Buffer.from(JSON.stringify(value)))}`
+export const digest = (value: unknown): string => `sha256:${sha256Hex(Buffer.from(JSON.stringify(value)))}`
 
 /** A token is told by its public id: a new one is another credential for what may be another cluster. */
 const tokenSource = (source: TokenSource | undefined): unknown =>

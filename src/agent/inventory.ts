@@ -5,7 +5,7 @@
 import { dirname } from 'node:path'
 import type { FilesConfiguration } from '../config/index.ts'
 import { caBundle } from '../kube/cluster.ts'
-import { isOwnKubeconfig } from '../kube/kubeconfig.ts'
+import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Files } from '../lib/ports.ts'
 import { askedRenewalPath } from '../store/asked-renewal.ts'
 import { pairPaths } from '../store/client-identity.ts'

@@ -183,16 +183,19 @@ export class Loop {
   }
 
   /**
-   * A server that the verified CA no longer vouches for may mean that the CA was replaced. Where pins or a caFile decide
-   * what is believed, the cluster is discovered again; otherwise that would be to believe whoever answers.
+   * A server that the verified CA no longer vouches for may mean that the CA was replaced. Where more than a token decides
+   * what is believed, the cluster is discovered again; otherwise that would be to believe whoever answers. A credential
+   * that came with the kubeconfig of an https server and is refused may have been replaced there.
    */
   #doubt(error: BootstrapError): void {
-    const { discovery } = this.#configuration
-    const isAnchored =
-      discovery.kind === 'token' && (discovery.caCertHashes.length > 0 || discovery.caFile !== undefined)
+    const { discovery, bootstrap } = this.#configuration
+    const isAnchored = discovery.kind !== 'token' || discovery.caCertHashes.length > 0 || discovery.caFile !== undefined
+    const isHandedOut = discovery.kind === 'https' && bootstrap.token === undefined
     const failedDiscovery = this.#last?.kind === 'discover'
     this.#memory.rediscoveryFailed = failedDiscovery
-    this.#memory.doubtsCluster = !failedDiscovery && isAnchored && error.code === 'server-untrusted'
+    this.#memory.doubtsCluster =
+      !failedDiscovery &&
+      ((isAnchored && error.code === 'server-untrusted') || (isHandedOut && error.code === 'unauthorized'))
   }
 
   #countFailure(code: string): number {

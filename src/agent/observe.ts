@@ -11,8 +11,8 @@ import { readClusterRecord, type ClusterRecord } from '../store/cluster-record.t
 import { readText } from '../store/durable-file.ts'
 import { readPendingRequest, readRefusal, type PendingRequest, type Refusal } from '../store/pending-request.ts'
 import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
-import { readAuthorities } from './credentials.ts'
-import { authoritiesDigest, configurationDigest, discoveryDigest } from './digests.ts'
+import { configurationDigest, discoveryDigest } from './digests.ts'
+import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { mismatch } from './issued-certificate.ts'
 import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
 import { rotationDeadline } from './rotation.ts'
@@ -43,15 +43,13 @@ async function seeTrust(files: Files, configuration: JoinConfiguration, memory: 
   const isCurrent =
     !memory.doubtsCluster &&
     record.configurationDigest === discoveryDigest(configuration) &&
-    (await hasSameCaFile(files, configuration, record))
+    (await hasSameInputs(files, configuration, record))
   return { kind: isCurrent ? 'verified' : 'outdated', record }
 }
 
-/** A caFile that cannot be read now says nothing against what was verified with it. */
-async function hasSameCaFile(files: Files, { discovery }: JoinConfiguration, record: ClusterRecord): Promise<boolean> {
-  if (discovery.kind !== 'token' || discovery.caFile === undefined) return true
-  const authorities = await readAuthorities(files, discovery.caFile).catch(() => undefined)
-  return authorities === undefined || authoritiesDigest(authorities) === record.caFileDigest
+async function hasSameInputs(files: Files, configuration: JoinConfiguration, record: ClusterRecord): Promise<boolean> {
+  const inputsDigest = await discoveryInputsDigest(files, configuration)
+  return inputsDigest === undefined || inputsDigest === record.inputsDigest
 }
 
 async function seeIdentity(

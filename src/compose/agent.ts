@@ -11,7 +11,7 @@ import type { JoinConfiguration } from '../config/index.ts'
 import { ApiClient } from '../kube/api-request.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import type { Notify } from '../lib/ports.ts'
-import { VERSION } from '../lib/version.ts'
+import { USER_AGENT, VERSION } from '../lib/version.ts'
 import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
 import { logStyle } from './log-style.ts'
@@ -68,7 +68,7 @@ async function runLoop(
 ): Promise<void> {
   const { log } = logger
   const { configuration } = source
-  const http = new GotHttp()
+  const http = new GotHttp(options.environment)
   const notify = createNotify(options.environment['NOTIFY_SOCKET'], log)
   const reporter = await createReporter(configuration, notify, logger)
   const loop = new Loop(
@@ -76,9 +76,11 @@ async function runLoop(
       files: nodeFiles,
       clock: systemClock,
       random: systemRandom,
-      client: new ApiClient(http, systemClock, `node-bootstrap/${VERSION}`),
+      http,
+      client: new ApiClient(http, systemClock, USER_AGENT),
       log,
       credentialsDirectory: options.environment['CREDENTIALS_DIRECTORY'],
+      certificateFile: options.environment['SSL_CERT_FILE'],
       report: (body) => {
         reporter.report(body)
       },

@@ -10,6 +10,7 @@ interface Reading {
   configuration: JoinConfiguration
   /** Of the very bytes that were parsed, and of the files that they name. */
   fingerprint: string
+  watchedPaths: readonly string[]
 }
 
 export class ConfigurationSource {
@@ -36,8 +37,8 @@ export class ConfigurationSource {
     return this.#reading.configuration
   }
 
-  get watchedPaths(): string[] {
-    return watchedPaths(this.#path, this.configuration)
+  get watchedPaths(): readonly string[] {
+    return this.#reading.watchedPaths
   }
 
   /** The configuration where it, or a file that it names, is another than before; throws as `open`. One at a time. */
@@ -59,11 +60,12 @@ async function read(files: Files, path: string): Promise<Reading> {
   const bytes = await readConfigurationBytes(files, path)
   const configuration = parseConfigurationBytes(bytes, path)
   const digest = createHash('sha256').update(createHash('sha256').update(bytes).digest())
-  for (const named of watchedPaths(path, configuration).slice(1)) {
+  const paths = await watchedPaths(files, path, configuration)
+  for (const named of paths.slice(1)) {
     const content = await files.read(named, MAX_BYTES).catch(() => undefined)
     digest.update(
       `${named}\0${content === undefined ? 'absent' : createHash('sha256').update(content).digest('hex')}\0`,
     )
   }
-  return { configuration, fingerprint: digest.digest('hex') }
+  return { configuration, fingerprint: digest.digest('hex'), watchedPaths: paths }
 }

@@ -33,7 +33,10 @@ export interface TokenDiscovery {
 
 export interface FileDiscovery {
   kind: 'file'
+  /** Of a kubeconfig. */
   path: string
+  /** The cluster's CA, out of band: the kubeconfig's own must be in it, and may be missing. */
+  caFile?: string
   timeoutMs: number
 }
 
@@ -41,8 +44,12 @@ export interface HttpsDiscovery {
   kind: 'https'
   /** https, without user and password. Its query may hold a secret: log only its origin and path. */
   url: URL
+  /** Of the https server; without it and without pins, the system's roots vouch for that server. */
   caFile?: string
+  /** Of the https server, as for token discovery. */
   caCertHashes: readonly string[]
+  /** The cluster's CA, out of band: the kubeconfig's own must be in it, and may be missing. */
+  clusterCAFile?: string
   timeoutMs: number
 }
 

@@ -86,7 +86,7 @@ function configurationOf(valid: ValidJoin, hostName: string): JoinConfiguration 
 
 function discoveryOf({ token, file, https, timeout }: ValidJoin['discovery']): Discovery {
   const timeoutMs = timeout
-  if (file !== undefined) return { kind: 'file', path: file.path, timeoutMs }
+  if (file !== undefined) return { kind: 'file', ...file, timeoutMs }
   if (https !== undefined) return { kind: 'https', ...https, timeoutMs }
   const source = token === undefined ? undefined : tokenSource(token)
   if (token === undefined || source === undefined) throw new TypeError('a valid configuration has a discovery')

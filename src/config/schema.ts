@@ -102,30 +102,29 @@ const tokenKeys = {
   ),
 }
 
-const caFile = v.exactOptional(
-  path(
-    'The CA certificates (PEM) that the server must chain to, distributed out of band.',
-    '/etc/node-bootstrap/ca.crt',
-  ),
-)
+const authoritiesFile = (description: string) => v.exactOptional(path(description, '/etc/node-bootstrap/ca.crt'))
 
-const caCertHashes = v.exactOptional(
-  v.pipe(
-    v.array(
-      text(parsePin, {
-        title: 'sha256: and 64 hex digits, in quotes',
-        description: 'SHA-256 of a CA certificate’s public key (SubjectPublicKeyInfo).',
-        pattern: '^[sS][hH][aA]256:[0-9a-fA-F]{64}$',
+const CLUSTER_CA =
+  'The cluster’s CA certificates (PEM), distributed out of band: what is discovered may then carry none, and no other.'
+
+const caCertHashes = (description: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.array(
+        text(parsePin, {
+          title: 'sha256: and 64 hex digits, in quotes',
+          description: 'SHA-256 of a CA certificate’s public key (SubjectPublicKeyInfo).',
+          pattern: '^[sS][hH][aA]256:[0-9a-fA-F]{64}$',
+        }),
+      ),
+      v.metadata({
+        title: 'a list of pins, each sha256: and 64 hex digits',
+        description,
+        examples: [[`sha256:${'0123456789abcdef'.repeat(4)}`]],
       }),
     ),
-    v.metadata({
-      title: 'a list of pins, each sha256: and 64 hex digits',
-      description: 'Pins of the cluster’s CA, as kubeadm prints them; one match is enough.',
-      examples: [[`sha256:${'0123456789abcdef'.repeat(4)}`]],
-    }),
-  ),
-  [],
-)
+    [],
+  )
 
 const tokenDiscovery = section(
   {
@@ -144,7 +143,7 @@ const tokenDiscovery = section(
       v.minLength(1, 'is an empty list'),
     ),
     ...tokenKeys,
-    caCertHashes,
+    caCertHashes: caCertHashes('Pins of the cluster’s CA, as kubeadm prints them; one match is enough.'),
     unsafeSkipCAVerification: v.exactOptional(
       v.pipe(
         v.boolean(),
@@ -156,7 +155,7 @@ const tokenDiscovery = section(
       ),
       false,
     ),
-    caFile,
+    caFile: authoritiesFile(CLUSTER_CA),
   },
   {
     description:
@@ -166,7 +165,10 @@ const tokenDiscovery = section(
 )
 
 const fileDiscovery = section(
-  { path: path('The kubeconfig that names server and CA.', '/etc/node-bootstrap/cluster-info.yaml') },
+  {
+    path: path('The kubeconfig that names server and CA.', '/etc/node-bootstrap/cluster-info.yaml'),
+    caFile: authoritiesFile(CLUSTER_CA),
+  },
   { description: 'Takes server and CA, and perhaps a credential, from a kubeconfig on this machine.' },
 )
 
@@ -178,8 +180,13 @@ const httpsDiscovery = section(
       examples: ['https://config.example.com/cluster-info.yaml'],
       pattern: '^https://',
     }),
-    caFile,
-    caCertHashes,
+    caFile: authoritiesFile(
+      'The CA certificates (PEM) of the https server, in place of the system’s roots; of the cluster too, where the kubeconfig and clusterCAFile say nothing.',
+    ),
+    caCertHashes: caCertHashes(
+      'Pins of the https server’s CA, of an intermediate or of its own certificate; one match is enough, and only what matches vouches for it.',
+    ),
+    clusterCAFile: authoritiesFile(CLUSTER_CA),
   },
   { description: 'Takes server and CA, and perhaps a credential, from a kubeconfig that an https server hands out.' },
 )

@@ -15,3 +15,12 @@ export interface Discovered {
   cluster: Cluster
   evidence: Evidence
 }
+
+/** A kubeconfig as an https server handed it out, kept so that the next look at it costs little. It may hold a credential. */
+export interface KubeconfigDocument {
+  /** Where it came from in the end, redirects followed. */
+  url: string
+  text: string
+  etag: string | undefined
+  lastModified: string | undefined
+}

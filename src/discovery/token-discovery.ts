@@ -4,7 +4,7 @@
  */
 import type { Endpoint } from '../config/index.ts'
 import type { ApiClient } from '../kube/api-request.ts'
-import { KubeconfigError, parseKubeconfigCluster, type KubeconfigCluster } from '../kube/kubeconfig.ts'
+import { KubeconfigError, parseKubeconfig, type KubeconfigCluster } from '../kube/kubeconfig.ts'
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
@@ -78,7 +78,7 @@ async function verifySignature(clusterInfo: ClusterInfo, token: BootstrapToken, 
 
 function clusterEntry(clusterInfo: ClusterInfo, endpoint: URL): KubeconfigCluster {
   try {
-    return parseKubeconfigCluster(clusterInfo.kubeconfig)
+    return parseKubeconfig(clusterInfo.kubeconfig, 'remote').cluster
   } catch (cause) {
     if (!(cause instanceof KubeconfigError)) throw cause
     throw new BootstrapError(
@@ -95,11 +95,12 @@ function presentedAuthorities(
   endpoint: URL,
 ): readonly Certificate[] {
   const { knownAuthorities } = input
-  if (entry.certificateAuthorityData === undefined) {
+  // A remote kubeconfig's CA is embedded, or it is not there.
+  if (entry.certificateAuthority?.kind !== 'embedded') {
     if (knownAuthorities !== undefined) return knownAuthorities
     throw new BootstrapError('ca-missing', `cluster-info of ${endpoint.host} carries no CA`)
   }
-  const presented = parseCertificateAuthorityData(entry.certificateAuthorityData, `cluster-info of ${endpoint.host}`)
+  const presented = parseCertificateAuthorityData(entry.certificateAuthority.data, `cluster-info of ${endpoint.host}`)
   if (knownAuthorities !== undefined) requireKnownAuthorities(presented, knownAuthorities)
   return presented
 }

@@ -28,6 +28,20 @@ export function decodePem(text: string, label: string): Uint8Array[] {
   return blocks
 }
 
+/** The DER of the well-formed `label` blocks of a text that may hold anything else beside them. Linear. */
+export function pemBlocks(text: string, label: string): Uint8Array[] {
+  const [begin, end] = [`-----BEGIN ${label}-----`, `-----END ${label}-----`]
+  return text
+    .split(begin)
+    .slice(1)
+    .flatMap((rest) => {
+      const stop = rest.indexOf(end)
+      const body = stop === -1 ? '' : rest.slice(0, stop).replace(/\s+/g, '')
+      const bytes = Buffer.from(body, 'base64')
+      return body !== '' && bytes.toString('base64') === body ? [bytes] : []
+    })
+}
+
 export function encodePem(der: Uint8Array, label: string): string {
   const lines = Buffer.from(der)
     .toString('base64')

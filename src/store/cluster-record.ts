@@ -1,8 +1,8 @@
 /** What discovery found out, kept over restarts in `cluster.json`: a reboot with the control plane down loses nothing. */
 import { join } from 'node:path'
-import type { Evidence } from '../discovery/discovered.ts'
+import type { Evidence, KubeconfigDocument } from '../discovery/discovered.ts'
 import { caBundle, type Cluster } from '../kube/cluster.ts'
-import { listAt, parseJson, textAt } from '../lib/json.ts'
+import { fieldAt, listAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates } from '../pki/certificate.ts'
 import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
@@ -12,8 +12,10 @@ export interface ClusterRecord {
   evidence: Evidence
   /** Of the discovery configuration that this was found by: another configuration means another discovery. */
   configurationDigest: string
-  /** Of the certificates in caFile at that time; undefined where discovery had none. */
-  caFileDigest: string | undefined
+  /** Of the files of this machine that it rests on, as they were then. */
+  inputsDigest: string
+  /** What HTTPS discovery was handed: it may hold the credential of a request that is made after a restart. */
+  document: KubeconfigDocument | undefined
   verifiedAtMs: number
 }
 
@@ -30,16 +32,23 @@ function parseClusterRecord(value: unknown): ClusterRecord | undefined {
   const method = textAt(value, 'evidence', 'method')
   const source = textAt(value, 'evidence', 'source')
   const configurationDigest = textAt(value, 'configurationDigest')
+  const inputsDigest = textAt(value, 'inputsDigest')
   const verifiedAtMs = Date.parse(textAt(value, 'verifiedAt') ?? '')
   const authorities = parseAuthorities(textAt(value, 'certificateAuthority') ?? '')
   if (server?.protocol !== 'https:' || source === undefined || configurationDigest === undefined) return undefined
-  if (authorities === undefined || Number.isNaN(verifiedAtMs)) return undefined
+  if (authorities === undefined || inputsDigest === undefined || Number.isNaN(verifiedAtMs)) return undefined
   if (method !== 'token' && method !== 'file' && method !== 'https') return undefined
   const sentences = (name: string): string[] =>
     listAt(value, 'evidence', name).filter((item) => typeof item === 'string')
   const evidence = { method, source, verified: sentences('verified'), assumed: sentences('assumed') } as const
-  const caFileDigest = textAt(value, 'caFileDigest')
-  return { cluster: { server, authorities }, evidence, configurationDigest, caFileDigest, verifiedAtMs }
+  const document = parseDocument(fieldAt(value, 'document'))
+  return { cluster: { server, authorities }, evidence, configurationDigest, inputsDigest, document, verifiedAtMs }
+}
+
+function parseDocument(value: unknown): KubeconfigDocument | undefined {
+  const [url, text] = [textAt(value, 'url'), textAt(value, 'text')]
+  if (url === undefined || text === undefined) return undefined
+  return { url, text, etag: textAt(value, 'etag'), lastModified: textAt(value, 'lastModified') }
 }
 
 function parseAuthorities(pem: string): Cluster['authorities'] | undefined {
@@ -57,7 +66,8 @@ export async function writeClusterRecord(files: Files, stateDirectory: string, r
     certificateAuthority: caBundle(record.cluster),
     evidence: record.evidence,
     configurationDigest: record.configurationDigest,
-    caFileDigest: record.caFileDigest,
+    inputsDigest: record.inputsDigest,
+    document: record.document,
     verifiedAt: new Date(record.verifiedAtMs).toISOString(),
   }
   await replaceFile(files, clusterRecordPath(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)

@@ -13,7 +13,7 @@ import { verifyDetachedJws } from '../../src/discovery/detached-jws.ts'
 import { ApiClient } from '../../src/kube/api-request.ts'
 import type { ObservedRequest } from '../../src/kube/certificate-signing-request.ts'
 import { submitRequest, watchRequest } from '../../src/kube/csr-api.ts'
-import { KubeconfigError, parseKubeconfigCluster } from '../../src/kube/kubeconfig.ts'
+import { KubeconfigError, parseKubeconfig } from '../../src/kube/kubeconfig.ts'
 import { retryAfterMs, statusError } from '../../src/kube/status-error.ts'
 import { bootstrapTokenFault, parseBootstrapToken } from '../../src/lib/bootstrap-token.ts'
 import { BootstrapError } from '../../src/lib/errors.ts'
@@ -149,7 +149,7 @@ export const parsers: readonly Parser[] = [
   },
   {
     name: 'kubeconfig',
-    parse: (input) => parseKubeconfigCluster(text(input)),
+    parse: (input) => parseKubeconfig(text(input), 'local'),
     isExpected: ofClass(KubeconfigError),
     seeds: bytes(
       KUBECONFIG,

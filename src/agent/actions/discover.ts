@@ -1,21 +1,24 @@
 /** Finds and verifies the cluster, and keeps what was found with an account of what the trust rests on. */
+import type { Discovered, KubeconfigDocument } from '../../discovery/discovered.ts'
+import { discoverByFile } from '../../discovery/file-discovery.ts'
+import { discoverByHttps } from '../../discovery/https-discovery.ts'
 import { discoverByToken } from '../../discovery/token-discovery.ts'
-import type { Discovered } from '../../discovery/discovered.ts'
 import { caCertHashes } from '../../kube/cluster.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import type { Certificate } from '../../pki/certificate.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import type { ActionContext } from '../context.ts'
 import { readAuthorities, readToken } from '../credentials.ts'
-import { authoritiesDigest, discoveryDigest } from '../digests.ts'
+import { discoveryDigest } from '../digests.ts'
+import { discoveryInputsDigest } from '../discovery-inputs.ts'
 
 /** Beyond this the two clocks are said to differ: signers back-date by five minutes. */
 const CLOCK_SKEW_MS = 5 * 60 * 1000
 
 export async function discover(context: ActionContext): Promise<void> {
   const { ports, configuration, memory } = context
-  const knownAuthorities = await readKnownAuthorities(context)
-  const { cluster, evidence } = await findCluster(context, knownAuthorities).catch((thrown: unknown) => {
+  const inputsDigest = await discoveryInputsDigest(ports.files, configuration)
+  const { cluster, evidence, document } = await findCluster(context).catch((thrown: unknown) => {
     throw withClocks(thrown, context)
   })
   ports.log.info('the cluster is verified', {
@@ -29,7 +32,8 @@ export async function discover(context: ActionContext): Promise<void> {
     cluster,
     evidence,
     configurationDigest: discoveryDigest(configuration),
-    caFileDigest: knownAuthorities === undefined ? undefined : authoritiesDigest(knownAuthorities),
+    inputsDigest: inputsDigest ?? '',
+    document,
     verifiedAtMs: ports.clock.nowMs(),
   })
   // It may be another cluster than the one in which the request was seen: it is looked up there.
@@ -38,31 +42,35 @@ export async function discover(context: ActionContext): Promise<void> {
   memory.rediscoveryFailed = false
 }
 
-async function readKnownAuthorities({
-  ports,
-  configuration,
-}: ActionContext): Promise<readonly Certificate[] | undefined> {
+async function findCluster(context: ActionContext): Promise<Discovered & { document?: KubeconfigDocument }> {
+  const { ports, configuration, signal } = context
   const { discovery } = configuration
-  return discovery.kind === 'token' && discovery.caFile !== undefined
-    ? await readAuthorities(ports.files, discovery.caFile)
-    : undefined
-}
-
-async function findCluster(
-  { ports, configuration, signal }: ActionContext,
-  knownAuthorities: readonly Certificate[] | undefined,
-): Promise<Discovered> {
-  const { discovery } = configuration
-  const { files, client, clock, credentialsDirectory } = ports
+  const { files, client } = ports
+  const bundle = (path: string | undefined): Promise<readonly Certificate[] | undefined> =>
+    path === undefined ? Promise.resolve(undefined) : readAuthorities(files, path)
+  const knownAuthorities = await bundle(discovery.caFile)
   switch (discovery.kind) {
     case 'token': {
-      const token = await readToken(files, discovery.token, credentialsDirectory)
-      return await discoverByToken(client, { ...discovery, token, knownAuthorities }, clock, signal)
+      const token = await readToken(files, discovery.token, ports.credentialsDirectory)
+      return await discoverByToken(client, { ...discovery, token, knownAuthorities }, ports.clock, signal)
     }
     case 'file':
-    case 'https':
-      throw new BootstrapError('discovery-not-supported', `discovery.${discovery.kind} is not built yet`)
+      return await discoverByFile(files, client, { ...discovery, knownAuthorities }, signal)
+    case 'https': {
+      const { url, caCertHashes, clusterCAFile } = discovery
+      const clusterAuthorities = await bundle(clusterCAFile)
+      const known = knownDocument(context)
+      const input = { url, caCertHashes, serverAuthorities: knownAuthorities, clusterAuthorities, known }
+      return await discoverByHttps(ports, input, signal)
+    }
   }
+}
+
+/** What the same configuration was handed before. */
+function knownDocument({ seen, configuration }: ActionContext): KubeconfigDocument | undefined {
+  if (seen.trust.kind === 'unknown') return undefined
+  const { configurationDigest, document } = seen.trust.record
+  return configurationDigest === discoveryDigest(configuration) ? document : undefined
 }
 
 /** Undefined where the two clocks agree well enough, or nobody has said what time it is there. */

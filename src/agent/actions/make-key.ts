@@ -14,10 +14,10 @@ import { expirationSeconds, nodeSubject } from '../desired.ts'
 export async function makeKey(context: ActionContext, requester: Requester, why: string): Promise<void> {
   const { ports, configuration, memory, signal } = context
   const { keyAlgorithm, durationMs } = configuration.certificate
+  // Before a key is made: without a credential there would be nobody to send its request.
+  const api = await apiServer(context, requester)
   const isRsa = keyAlgorithm.startsWith('RSA')
-  const usages = clientUsages(
-    isRsa || (await wantsKeyEncipherment(ports.client, await apiServer(context, requester), signal)),
-  )
+  const usages = clientUsages(isRsa || (await wantsKeyEncipherment(ports.client, api, signal)))
   const key = await generatePrivateKey(keyAlgorithm)
   const spki = subjectPublicKeyInfo(key)
   const subject = nodeSubject(configuration)

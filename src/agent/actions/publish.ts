@@ -1,6 +1,6 @@
 /** Writes the cluster's CA and the kubelet's kubeconfig; the kubeconfig last, because the kubelet waits for it. */
 import { caBundle } from '../../kube/cluster.ts'
-import { isOwnKubeconfig } from '../../kube/kubeconfig.ts'
+import { isOwnKubeconfig } from '../../kube/kubelet-kubeconfig.ts'
 import { readText, replaceFile } from '../../store/durable-file.ts'
 import { verifiedCluster, type ActionContext } from '../context.ts'
 import { kubeconfigText } from '../desired.ts'

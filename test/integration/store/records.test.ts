@@ -55,7 +55,8 @@ describe('the state directory', () => {
       cluster: { server: new URL('https://[fd00::1]:6443/base'), authorities },
       evidence: { method: 'token' as const, source: 'a:1', verified: ['one', 'two'], assumed: [] },
       configurationDigest: 'digest',
-      caFileDigest: 'sha256:c',
+      inputsDigest: 'sha256:c',
+      document: { url: 'https://a/b?c', text: 'kind: Config', etag: '"1"', lastModified: undefined },
       verifiedAtMs: 1_700_000_000_123,
     }
     const path = (): string => join(directory, 'cluster.json')
@@ -82,6 +83,7 @@ describe('the state directory', () => {
         certificateAuthority: createCertificateAuthority().certificatePem,
         evidence: record.evidence,
         configurationDigest: 'd',
+        inputsDigest: 'i',
         verifiedAt: '2026-01-01T00:00:00Z',
       }
       const bad = [

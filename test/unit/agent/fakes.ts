@@ -259,6 +259,10 @@ export class FakeCluster implements Http {
     return { ...head, status: 200, chunks: this.#events(name, since, request.signal) }
   }
 
+  presentedCertificates(): Promise<readonly Uint8Array[]> {
+    return Promise.resolve([])
+  }
+
   close(): void {
     // Nothing is open.
   }

@@ -16,7 +16,7 @@ import { subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
 import type { ClientPair } from '../../../src/store/client-identity.ts'
 import type { ClusterRecord } from '../../../src/store/cluster-record.ts'
 import type { PendingRequest, Refusal } from '../../../src/store/pending-request.ts'
-import { discoveryDigest } from '../../../src/agent/digests.ts'
+import { digest, discoveryDigest } from '../../../src/agent/digests.ts'
 
 export const NOW_MS = Date.parse('2026-11-23T12:00:00.000Z')
 export const MINUTE_MS = 60_000
@@ -57,7 +57,8 @@ export function recordFor(configuration: JoinConfiguration, authority: Certifica
     cluster: { server: new URL('https://10.0.0.10:6443'), authorities: parseCertificates(authority.certificatePem) },
     evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'], assumed: ['it was assumed'] },
     configurationDigest: discoveryDigest(configuration),
-    caFileDigest: undefined,
+    inputsDigest: digest([null]),
+    document: undefined,
     verifiedAtMs: NOW_MS - HOUR_MS,
   }
 }

@@ -60,8 +60,10 @@ export class Stage {
         clock,
         random,
         log,
+        http: cluster,
         client: new ApiClient(cluster, clock, 'test'),
         credentialsDirectory: undefined,
+        certificateFile: undefined,
         report: (status) => {
           this.#report(status)
         },

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { parse } from 'yaml'
-import {
-  isOwnKubeconfig,
-  KubeconfigError,
-  parseKubeconfigCluster,
-  renderKubeletKubeconfig,
-} from '../../../src/kube/kubeconfig.ts'
+import { KubeconfigError, parseKubeconfig, type KubeconfigCluster } from '../../../src/kube/kubeconfig.ts'
+
+const parseKubeconfigCluster = (text: string): KubeconfigCluster => parseKubeconfig(text, 'remote').cluster
 
 const cluster = (fields: string): string =>
   `apiVersion: v1\nkind: Config\nclusters:\n- name: ""\n  cluster: {${fields}}\n`
@@ -41,9 +37,9 @@ kind: Config
 preferences: {}
 users: null
 `
-    const { server, certificateAuthorityData } = parseKubeconfigCluster(text)
+    const { server, certificateAuthority } = parseKubeconfigCluster(text)
     assert.equal(server.href, 'https://10.0.0.1:6443/')
-    assert.equal(certificateAuthorityData, 'WVE9PQ==')
+    assert.deepEqual(certificateAuthority, { kind: 'embedded', data: 'WVE9PQ==' })
   })
 
   it('is that of the current context', () => {
@@ -55,10 +51,9 @@ users: null
   })
 
   it('has CA data without the white space that YAML folds in, and none where it is empty', () => {
-    const data = (yaml: string): string | undefined =>
-      parseKubeconfigCluster(cluster(`server: "https://a", certificate-authority-data: ${yaml}`))
-        .certificateAuthorityData
-    assert.equal(data('"YW\\n Jj\\t"'), 'YWJj')
+    const data = (yaml: string): unknown =>
+      parseKubeconfigCluster(cluster(`server: "https://a", certificate-authority-data: ${yaml}`)).certificateAuthority
+    assert.deepEqual(data('"YW\\n Jj\\t"'), { kind: 'embedded', data: 'YWJj' })
     assert.equal(data('""'), undefined)
     assert.equal(data('" "'), undefined)
     assert.equal(data('null'), undefined)
@@ -80,7 +75,7 @@ users: null
 
   const rows: readonly [name: string, text: string, reason: RegExp][] = [
     ['two clusters without a current context', two, /has 2 clusters and no current-context/],
-    ['a current context that is not there', `${two}current-context: x`, /current-context without a cluster/],
+    ['a current context that is not there', `${two}current-context: x`, /current-context that is not there/],
     ['a current context whose cluster is not there', `${two}current-context: to-nothing`, /without a cluster/],
     ['a current context without a cluster', `${two}current-context: empty`, /without a cluster/],
     [
@@ -109,7 +104,7 @@ users: null
     ['the same as text', cluster('server: "https://a", insecure-skip-tls-verify: "false"'), /insecure-skip-tls-v/],
     ['a proxy', cluster('server: "https://a", proxy-url: "http://p"'), /proxy-url/],
     ['a name to verify instead', cluster('server: "https://a", tls-server-name: b'), /tls-server-name/],
-    ['a CA by path', cluster('server: "https://a", certificate-authority: /etc/ssl/ca'), /certificate-authority,/],
+    ['a CA by path', cluster('server: "https://a", certificate-authority: /etc/ssl/ca'), /certificate-authority: /],
     ['a key twice', cluster('server: "https://a", server: "https://b"'), /key twice/],
     ['a key twice, spelt differently', 'a: 1\n"a": 2', /key twice/],
     ['a key twice at the top', `${served('https://a')}clusters: []`, /key twice/],
@@ -180,71 +175,5 @@ users: null
       }),
       { numRuns: 500 },
     )
-  })
-})
-
-describe('the kubelet’s kubeconfig', () => {
-  const files = {
-    server: 'https://10.0.0.1:6443/',
-    certificateAuthority: '/etc/kubernetes/pki/ca.crt',
-    clientCertificate: '/var/lib/kubelet/pki/kubelet-client-current.pem',
-    clientKey: '/var/lib/kubelet/pki/kubelet-client-current.pem',
-  }
-  const read = (text: string): Record<string, unknown> => parse(text) as Record<string, unknown>
-
-  it('names the files, the server and one context, and embeds nothing', () => {
-    const text = renderKubeletKubeconfig(files)
-    assert.deepEqual(read(text), {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [
-        {
-          name: 'default-cluster',
-          cluster: { server: files.server, 'certificate-authority': files.certificateAuthority },
-        },
-      ],
-      users: [
-        {
-          name: 'default-auth',
-          user: { 'client-certificate': files.clientCertificate, 'client-key': files.clientKey },
-        },
-      ],
-      contexts: [
-        {
-          name: 'default-context',
-          context: { cluster: 'default-cluster', namespace: 'default', user: 'default-auth' },
-        },
-      ],
-      'current-context': 'default-context',
-    })
-    assert.doesNotMatch(text, /-data/)
-  })
-
-  it('carries any path and server through YAML unchanged', () => {
-    const path = fc.string({
-      unit: fc.oneof(
-        fc.constantFrom(...Array.from('"\'\\: #{}[]&*!|>%@`\n\t-\u2028')),
-        fc.string({ minLength: 1, maxLength: 1, unit: 'grapheme' }),
-      ),
-    })
-    fc.assert(
-      fc.property(path, path, path, (server, certificateAuthority, clientCertificate) => {
-        const config = read(
-          renderKubeletKubeconfig({ server, certificateAuthority, clientCertificate, clientKey: '/k' }),
-        )
-        assert.deepEqual(config['clusters'], [
-          { name: 'default-cluster', cluster: { server, 'certificate-authority': certificateAuthority } },
-        ])
-        assert.deepEqual(config['users'], [
-          { name: 'default-auth', user: { 'client-certificate': clientCertificate, 'client-key': '/k' } },
-        ])
-      }),
-    )
-  })
-
-  it('is known by its first line', () => {
-    assert(isOwnKubeconfig(renderKubeletKubeconfig(files)))
-    assert(!isOwnKubeconfig(`\n${renderKubeletKubeconfig(files)}`))
-    assert(!isOwnKubeconfig('apiVersion: v1\nkind: Config\n'))
   })
 })
