@@ -5,8 +5,6 @@ import { createCertificateAuthority } from '../../../src/dev-cluster/certificate
 import { clusterInfoKubeconfig } from '../../../src/dev-cluster/cluster-info.ts'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import { EXIT } from '../../../src/lib/errors.ts'
-import { clusterInfoSignature } from '../../harness/cluster-info-signature.ts'
-import { TlsProxy } from '../../harness/tls-proxy.ts'
 import { assertEndedWith, createScene, itConcurrently } from './scene.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -119,61 +117,6 @@ describe('a bad cluster-info', () => {
     const { exit, text } = await scene.once()
     assert.equal(exit.code, EXIT.ok, text)
     assert.equal(await readFile(scene.files.ca, 'utf8'), bundle)
-  })
-})
-
-describe('someone in between who holds the token', () => {
-  const rows = [
-    {
-      name: 'and names themselves as the server, with their CA beside the pinned one',
-      serverOf: (proxy: TlsProxy) => proxy.endpoint,
-      code: 'server-untrusted',
-    },
-    {
-      name: 'and names the true server, with their CA beside the pinned one',
-      serverOf: (_proxy: TlsProxy, cluster: DevCluster) => cluster.endpoint,
-      code: 'cluster-info-differs',
-    },
-  ] as const
-  itConcurrently(rows, async ({ serverOf, code }) => {
-    await using scene = await createScene({ veteran: true })
-    const { cluster, token } = scene
-    const attacker = createCertificateAuthority()
-    const leaf = attacker.issue({ ipAddresses: ['127.0.0.1'], extendedKeyUsages: ['serverAuth'] })
-    const proxy = await TlsProxy.start({
-      upstream: cluster.endpoint,
-      upstreamCa: cluster.caPem,
-      certificate: leaf.certificatePem,
-      key: leaf.privateKeyPem,
-    })
-    const [id = '', secret = ''] = token.split('.')
-    const kubeconfig = clusterInfoKubeconfig(
-      `https://${serverOf(proxy, cluster)}`,
-      attacker.certificatePem + cluster.caPem,
-    )
-    const data = { kubeconfig, [`jws-kubeconfig-${id}`]: clusterInfoSignature(kubeconfig, id, secret) }
-    proxy.rewrite = (_request, answer) => ({
-      ...answer,
-      body: JSON.stringify({ kind: 'ConfigMap', apiVersion: 'v1', data }),
-    })
-    try {
-      await scene.configure({ discovery: { token: { endpoints: [proxy.endpoint] }, timeout: '1s' } })
-      const before = await scene.snapshot()
-      const outcome = await scene.once()
-      assertEndedWith(outcome, code, EXIT.protocol)
-      assert.ok(proxy.requests.length > 0)
-      for (const { method, path, headers, clientCommonName } of proxy.requests) {
-        assert.equal(`${method} ${path}`, 'GET /api/v1/namespaces/kube-public/configmaps/cluster-info')
-        assert.equal(headers.authorization, undefined)
-        assert.equal(clientCommonName, undefined)
-        assert.ok(!JSON.stringify(headers).includes(secret))
-      }
-      assert.ok(!cluster.requests.some(({ hasAuthorization }) => hasAuthorization), 'a credential was sent')
-      assert.ok(!outcome.text.includes(secret), 'the secret is printed')
-      assert.deepEqual(await scene.snapshot(), before)
-    } finally {
-      await proxy.stop()
-    }
   })
 })
 

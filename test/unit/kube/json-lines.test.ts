@@ -50,6 +50,8 @@ describe('jsonLines', () => {
     ['a line that is no UTF-8', [Uint8Array.of(0x22, 0xc3, 0x28, 0x22, 0x0a)]],
     ['a line of a mebibyte and a byte, in one piece', [`"${'x'.repeat(mebibyte - 1)}"\n`]],
     ['the same in pieces', [`"${'x'.repeat(mebibyte / 2)}`, `${'x'.repeat(mebibyte / 2)}"\n`]],
+    ['lines without end', Array<string>(9 * 1024).fill(`"${'x'.repeat(1020)}"\n`)],
+    ['empty lines without end', Array<string>(9 * 1024).fill('\n'.repeat(1024))],
     ['bytes without end and newline', Array<string>(1025).fill('x'.repeat(1024))],
   ] as const)
     it(`refuses ${name}`, async () => {
