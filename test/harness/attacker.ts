@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { createCertificateAuthority, type CertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { clusterInfoKubeconfig } from '../../src/dev-cluster/cluster-info.ts'
 import { clusterInfoSignature } from './cluster-info-signature.ts'
-import type { ControlPlane, ServingCertificate } from './control-plane.ts'
+import type { ControlPlane, IssuedPair } from './control-plane.ts'
 import { TlsProxy, type Answer, type SeenRequest, type TlsProxyOptions } from './tls-proxy.ts'
 
 export const CLUSTER_INFO = '/api/v1/namespaces/kube-public/configmaps/cluster-info'
@@ -15,7 +15,7 @@ export interface AttackerOptions {
   /** What stands behind them, where anything does. */
   upstream: Pick<ControlPlane, 'endpoint' | 'caPem'>
   /** Stolen from the cluster, or by mistake issued to them. Default: one of their own CA, for 127.0.0.1. */
-  serving?: ServingCertificate
+  serving?: IssuedPair
   tls?: TlsProxyOptions['tls']
 }
 

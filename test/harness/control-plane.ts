@@ -24,7 +24,7 @@ export interface TokenOptions {
   authentication?: boolean
 }
 
-export interface ServingCertificate {
+export interface IssuedPair {
   /** PEM. */
   certificate: string
   /** PEM. */
@@ -62,7 +62,9 @@ export interface ControlPlane {
   /** Replaces cluster-info's data, and resolves once it is stored: the signatures follow by themselves a moment later. */
   updateClusterInfo(change: (data: Record<string, string>) => Record<string, string>): Promise<void>
   /** What a load balancer of this cluster would present, for a subjectAltName in OpenSSL's words: `IP:127.0.0.1,DNS:localhost`. */
-  issueServingCertificate(subjectAltName: string): Promise<ServingCertificate>
+  issueServingCertificate(subjectAltName: string): Promise<IssuedPair>
+  /** What an administrator would hand to a machine so that it may ask for its own certificate: a user of these groups. */
+  issueClientCertificate(commonName: string, organizations: readonly string[]): Promise<IssuedPair>
 
   /** The API server goes away and comes back on the same port with its state. */
   restart(): Promise<void>

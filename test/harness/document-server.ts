@@ -56,6 +56,7 @@ export class DocumentServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#server.listening) return
     this.#server.closeAllConnections()
     await this.#server[Symbol.asyncDispose]()
   }

@@ -7,7 +7,7 @@ import type {
   ControlPlane,
   ControlPlaneFeature,
   ControlPlaneOptions,
-  ServingCertificate,
+  IssuedPair,
   TokenOptions,
 } from './control-plane.ts'
 
@@ -90,7 +90,14 @@ export class EmbeddedControlPlane implements ControlPlane {
     })
   }
 
-  issueServingCertificate(subjectAltName: string): Promise<ServingCertificate> {
+  issueClientCertificate(commonName: string, organizations: readonly string[]): Promise<IssuedPair> {
+    return settle(() => {
+      const issued = this.cluster.ca.issue({ commonName, organizations, extendedKeyUsages: ['clientAuth'] })
+      return { certificate: issued.certificatePem, key: issued.privateKeyPem }
+    })
+  }
+
+  issueServingCertificate(subjectAltName: string): Promise<IssuedPair> {
     return settle(() => {
       const names = subjectAltName.split(',').map((name) => name.split(/:(.*)/s))
       const valuesOf = (type: string): string[] => names.flatMap(([kind, value = '']) => (kind === type ? [value] : []))

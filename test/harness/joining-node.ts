@@ -32,6 +32,8 @@ export class JoiningNode {
   readonly controlPlane: ControlPlane
   readonly files: JoinFiles
   readonly configPath: string
+  /** Of every agent that is started from now on, beside this process's own. */
+  readonly environment: Record<string, string> = {}
   readonly #agents: AgentProcess[] = []
   #token: string
 
@@ -62,7 +64,7 @@ export class JoiningNode {
   }
 
   start(...args: string[]): AgentProcess {
-    return this.#spawn({ args: ['run', ...args], configPath: this.configPath, env: noServiceManager })
+    return this.#spawn({ args: ['run', ...args], configPath: this.configPath, env: this.#environment() })
   }
 
   /** An agent that dies at `crashPoint`: see crash-at.ts. */
@@ -71,7 +73,7 @@ export class JoiningNode {
     return this.#spawn({
       args: ['run'],
       configPath: this.configPath,
-      env: { ...noServiceManager, NODE_BOOTSTRAP_CRASH_AT: crashPoint },
+      env: { ...this.#environment(), NODE_BOOTSTRAP_CRASH_AT: crashPoint },
       entry: [process.execPath, '--import', preload, join(repository, 'src/cli/main.ts')],
     })
   }
@@ -84,13 +86,17 @@ export class JoiningNode {
 
   /** Runs another command on this node's join.yaml, to its end. */
   async command(...args: string[]): Promise<Exit & { agent: AgentProcess }> {
-    const agent = this.#spawn({ args, configPath: this.configPath, env: noServiceManager })
+    const agent = this.#spawn({ args, configPath: this.configPath, env: this.#environment() })
     return { ...(await agent.exited), agent }
   }
 
   /** Kills what still runs. */
   async stop(): Promise<void> {
     await Promise.all(this.#agents.map((agent) => agent[Symbol.asyncDispose]()))
+  }
+
+  #environment(): Record<string, string | undefined> {
+    return { ...noServiceManager, ...this.environment }
   }
 
   #spawn(options: Parameters<typeof spawnAgent>[0]): AgentProcess {

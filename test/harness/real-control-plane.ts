@@ -11,7 +11,7 @@ import type {
   ControlPlane,
   ControlPlaneFeature,
   ControlPlaneOptions,
-  ServingCertificate,
+  IssuedPair,
   TokenOptions,
 } from './control-plane.ts'
 import { eventually } from './eventually.ts'
@@ -139,11 +139,18 @@ export class RealControlPlane implements ControlPlane {
     })
   }
 
-  async issueServingCertificate(subjectAltName: string): Promise<ServingCertificate> {
+  async issueServingCertificate(subjectAltName: string): Promise<IssuedPair> {
     const { directory, authority } = this.#processes
     const name = `serving-${randomBytes(8).toString('hex')}`
     const request = { name, subject: '/CN=load-balancer', usage: 'serverAuth', subjectAltName } as const
     return readPem(await issueLeaf(directory, authority, request))
+  }
+
+  async issueClientCertificate(commonName: string, organizations: readonly string[]): Promise<IssuedPair> {
+    const { directory, authority } = this.#processes
+    const name = `client-${randomBytes(8).toString('hex')}`
+    const subject = [...organizations.map((organization) => `/O=${organization}`), `/CN=${commonName}`].join('')
+    return readPem(await issueLeaf(directory, authority, { name, subject, usage: 'clientAuth' }))
   }
 
   async restart(): Promise<void> {
