@@ -4,6 +4,7 @@ import { install } from './actions/install.ts'
 import { makeKey } from './actions/make-key.ts'
 import { publish } from './actions/publish.ts'
 import { awaitOutcome, recordRefusal, submit } from './actions/request.ts'
+import { runHooks } from './actions/run-hooks.ts'
 import type { ActionContext } from './context.ts'
 import type { Action } from './decide.ts'
 
@@ -14,6 +15,9 @@ export async function act(action: Exclude<Action, { kind: 'rest' }>, context: Ac
       break
     case 'publish':
       await publish(context)
+      break
+    case 'run-hooks':
+      await runHooks(context)
       break
     case 'make-key':
       await makeKey(context, action.as, action.why)

@@ -7,7 +7,7 @@ import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf } from '../kube/cluster.ts'
 import { bearerToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
-import type { Clock, Files, Http, Log } from '../lib/ports.ts'
+import type { Clock, Files, Http, Log, Processes } from '../lib/ports.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest } from '../store/pending-request.ts'
 import { readToken } from './credentials.ts'
@@ -20,6 +20,7 @@ export interface AgentPorts {
   http: Http
   client: ApiClient
   clock: Clock
+  processes: Processes
   log: Log
   /** systemd's $CREDENTIALS_DIRECTORY. */
   credentialsDirectory: string | undefined
@@ -34,7 +35,10 @@ export interface ActionContext {
   memory: Memory
   /** Memory has changed while the action goes on. */
   onProgress: () => void
+  /** Aborts when the action is to be broken off: by a new configuration, by the operator's wish, by the end of the agent. */
   signal: AbortSignal
+  /** Aborts with the agent alone: for what a new configuration must not break off. */
+  stopped: AbortSignal
 }
 
 /** An action was decided that what was seen does not allow: a defect of decide. */

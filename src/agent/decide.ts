@@ -8,6 +8,7 @@ export type Requester = 'bootstrap' | 'node'
 export type Action =
   | { kind: 'discover' }
   | { kind: 'publish' }
+  | { kind: 'run-hooks' }
   | { kind: 'make-key'; as: Requester; why: string }
   | { kind: 'submit'; as: Requester }
   | { kind: 'await-outcome'; as: Requester }
@@ -45,6 +46,8 @@ export function decide(seen: Observed, nowMs: number): Action {
   // A renewal that is due does not wait for a discovery that fails: the cluster of the old one still knows this node.
   if (seen.trust.kind === 'outdated' && !(seen.rediscoveryFailed && standing === 'due')) return { kind: 'discover' }
   if ((standing === 'fresh' || standing === 'due') && !seen.published) return { kind: 'publish' }
+  // A renewal that is due does not wait for a hook that fails.
+  if (standing === 'fresh' && seen.hooks !== undefined) return { kind: 'run-hooks' }
   if (standing === 'fresh' && seen.identity.kind === 'ours')
     return { kind: 'rest', untilMs: seen.identity.rotateAtMs, because: 'fresh' }
   // A certificate from the future is a clock that is wrong: another request would not mend it.

@@ -11,6 +11,7 @@ import { askedRenewalPath } from '../store/asked-renewal.ts'
 import { pairPaths } from '../store/client-identity.ts'
 import { clusterRecordPath, readClusterRecord } from '../store/cluster-record.ts'
 import { readText, temporaryPath } from '../store/durable-file.ts'
+import { hookRecordPath } from '../store/hook-record.ts'
 import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
 import { statusPath } from '../store/status-file.ts'
 
@@ -38,6 +39,7 @@ export async function takeInventory(
     gone(statusPath(runtime), 'what status shows'),
     gone(askedRenewalPath(state), 'a renewal that was asked for'),
     gone(pendingRequestPath(state), 'the key and request that have no certificate yet'),
+    gone(hookRecordPath(state), 'which hooks have run'),
     gone(refusalPath(state), 'why a request was refused'),
     gone(clusterRecordPath(state), 'the verified cluster'),
   ]

@@ -30,6 +30,7 @@ const NOTHING_SEEN: Observed = {
   rediscoveryFailed: false,
   identity: { kind: 'absent' },
   published: false,
+  hooks: undefined,
   pending: undefined,
   request: undefined,
   refusal: undefined,
@@ -93,7 +94,7 @@ export class Loop {
       if (this.#wake.signal.aborted) this.#wake = new AbortController()
       const signal = AbortSignal.any([stop, this.#wake.signal])
       try {
-        if ((await this.#turn(signal)) === 'done') return true
+        if ((await this.#turn(signal, stop)) === 'done') return true
       } catch (thrown) {
         if (!signal.aborted) await this.#fail(asBootstrapError(thrown), signal)
       }
@@ -101,7 +102,7 @@ export class Loop {
     return false
   }
 
-  async #turn(signal: AbortSignal): Promise<'done' | 'again'> {
+  async #turn(signal: AbortSignal, stopped: AbortSignal): Promise<'done' | 'again'> {
     const { files, clock } = this.#ports
     const configuration = this.#configuration
     const seen = await observe(files, configuration, this.#memory)
@@ -113,7 +114,7 @@ export class Loop {
     const onProgress = (): void => {
       this.#report({ ...seen, request: this.#memory.request }, action)
     }
-    await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, onProgress, signal })
+    await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, onProgress, signal, stopped })
     this.#last = { kind: action.kind, succeeded: true }
     this.#attemptBeganMs = clock.monotonicMs()
     this.#failure = undefined

@@ -9,12 +9,14 @@ import { readAskedRenewal } from '../store/asked-renewal.ts'
 import { readCurrentPair } from '../store/client-identity.ts'
 import { readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
 import { readText } from '../store/durable-file.ts'
+import { readHookRecord } from '../store/hook-record.ts'
 import { readPendingRequest, readRefusal, type PendingRequest, type Refusal } from '../store/pending-request.ts'
 import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
 import { configurationDigest, discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { mismatch } from './issued-certificate.ts'
 import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
+import { dueHooks } from './hooks.ts'
 import { rotationDeadline } from './rotation.ts'
 
 export async function observe(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<Observed> {
@@ -31,6 +33,10 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
     rediscoveryFailed: memory.rediscoveryFailed,
     identity,
     published: cluster !== undefined && (await isPublished(files, configuration, cluster)),
+    hooks:
+      identity.kind === 'ours'
+        ? dueHooks(configuration.hooks, await readHookRecord(files, state), identity.pair.certificate.fingerprint)
+        : undefined,
     pending,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,

@@ -1,5 +1,6 @@
 /** What the agent sees before it decides: the disk, and the one request. Facts only; time is not part of them. */
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
+import type { DueHooks } from './hooks.ts'
 import type { ClientPair } from '../store/client-identity.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest, Refusal } from '../store/pending-request.ts'
@@ -24,6 +25,8 @@ export interface Observed {
   identity: SeenIdentity
   /** Whether ca.crt and the kubeconfig say what they should. */
   published: boolean
+  /** The hooks that are still to be run for the certificate in force. */
+  hooks: DueHooks | undefined
   /** The key and request that are under way, if they are still what today's configuration asks for. */
   pending: PendingRequest | undefined
   /** The cluster's view of the pending request, as last heard. */

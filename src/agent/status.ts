@@ -56,7 +56,8 @@ export type StatusBody = Omit<Status, 'version' | 'program' | 'since' | 'configu
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-const steps: Readonly<Record<Exclude<Action['kind'], 'rest'>, Step>> = {
+/** Hooks come after the way. */
+const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
   discover: 'cluster',
   'make-key': 'key',
   submit: 'request',
@@ -69,11 +70,12 @@ const steps: Readonly<Record<Exclude<Action['kind'], 'rest'>, Step>> = {
 export function statusOf(input: StatusInput): StatusBody {
   const { configuration, seen, action } = input
   const problem = problemOf(input)
+  const step = steps[action.kind]
   return {
     node: configuration.node.name,
     state: stateOf(input),
     summary: summaryOf(input),
-    ...(action.kind === 'rest' ? {} : { step: steps[action.kind] }),
+    ...(step === undefined ? {} : { step }),
     ...clusterOf(seen),
     ...requestOf(seen),
     ...certificateOf(seen),
@@ -97,6 +99,7 @@ const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome
   'record-refusal': 'the certificate request was refused',
   install: 'installing the certificate',
   publish: 'writing the kubeconfig',
+  'run-hooks': 'running the hooks',
 }
 
 function summaryOf({ seen, action, failure }: StatusInput): string {

@@ -5,6 +5,7 @@ import { GotHttp } from '../adapters/http.ts'
 import { acquireInstanceLock, type InstanceLock } from '../adapters/instance-lock.ts'
 import { createLog, type ClosableLog } from '../adapters/log.ts'
 import { createNotify } from '../adapters/notify.ts'
+import { systemProcesses } from '../adapters/processes.ts'
 import { processStartTime } from '../adapters/process-identity.ts'
 import { Loop } from '../agent/loop.ts'
 import type { JoinConfiguration } from '../config/index.ts'
@@ -76,6 +77,7 @@ async function runLoop(
       files: nodeFiles,
       clock: systemClock,
       random: systemRandom,
+      processes: systemProcesses,
       http,
       client: new ApiClient(http, systemClock, USER_AGENT),
       log,

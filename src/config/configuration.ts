@@ -11,6 +11,7 @@ export interface JoinConfiguration {
   /** Without a token, the discovery token or the discovered kubeconfig's user authenticates the request. */
   bootstrap: { token?: TokenSource }
   certificate: CertificateConfiguration
+  hooks: HooksConfiguration
   files: FilesConfiguration
   log: { level: LogLevel; format: LogFormat }
 }
@@ -69,6 +70,18 @@ export interface CertificateConfiguration {
     window: readonly [from: number, to: number]
   }
 }
+
+/** What is run after the first certificate, and after each further one, in this order. */
+export interface HooksConfiguration {
+  afterJoin: readonly Hook[]
+  afterRenew: readonly Hook[]
+}
+
+export type Hook =
+  /** `command` is a program by its absolute path, and its arguments. */
+  | { kind: 'command'; command: readonly string[]; timeoutMs: number }
+  /** systemctl reload-or-restart. */
+  | { kind: 'units'; units: readonly string[]; timeoutMs: number }
 
 /** Absolute, normalised, all different. */
 export interface FilesConfiguration {

@@ -6,7 +6,7 @@ import { childOf, type Finding, type Mapping, type Tree } from './document.ts'
 import { formatEndpoint, parseEndpoint } from './endpoint.ts'
 import { formatPath, type Path } from './problems.ts'
 import { parsePath } from './scalars.ts'
-import { DEFAULT_FILES, DISCOVERY_KEYS, TOKEN_KEYS } from './schema.ts'
+import { DEFAULT_FILES, DISCOVERY_KEYS, HOOK_KEYS, TOKEN_KEYS } from './schema.ts'
 
 export function contradictions(root: Tree): Finding[] {
   const discovery = childOf(root, 'discovery')
@@ -17,6 +17,7 @@ export function contradictions(root: Tree): Finding[] {
     ...(token === undefined ? [] : chosen(token, ['discovery', 'token'], TOKEN_KEYS, 'exactly')),
     ...(token === undefined ? [] : [...unproven(token), ...repeated(childOf(token, 'endpoints'))]),
     ...(bootstrap === undefined ? [] : chosen(bootstrap, ['bootstrap'], TOKEN_KEYS, 'at most')),
+    ...hookFindings(childOf(root, 'hooks')),
     ...collisions(root),
     ...overwritten(root),
   ]
@@ -45,6 +46,15 @@ function chosen(tree: Tree, path: Path, keys: readonly string[], count: 'exactly
     message: `is given beside ${given[0]?.key ?? ''}`,
     expected,
   }))
+}
+
+function hookFindings(hooks: Tree | undefined): Finding[] {
+  return ['afterJoin', 'afterRenew'].flatMap((key) => {
+    const list = childOf(hooks, key)
+    return (list?.kind === 'list' ? list.items : []).flatMap((item, index) =>
+      chosen(item, ['hooks', key, index], HOOK_KEYS, 'exactly'),
+    )
+  })
 }
 
 /** Without a pin and a CA file, only the token vouches for the CA: that must be asked for. */

@@ -4,6 +4,8 @@ export type {
   Discovery,
   FileDiscovery,
   FilesConfiguration,
+  Hook,
+  HooksConfiguration,
   HttpsDiscovery,
   JoinConfiguration,
   LogFormat,

@@ -1,6 +1,6 @@
 /** The text of join.yaml to a configuration, or to every problem that it has. Reads no file and asks nothing of the world. */
 import * as v from 'valibot'
-import type { Discovery, JoinConfiguration, TokenSource } from './configuration.ts'
+import type { Discovery, Hook, JoinConfiguration, TokenSource } from './configuration.ts'
 import { contradictions } from './contradictions.ts'
 import { childOf, readDocument, type Finding, type ReadDocument, type Tree } from './document.ts'
 import { explain } from './explain.ts'
@@ -79,6 +79,7 @@ function configurationOf(valid: ValidJoin, hostName: string): JoinConfiguration 
       ...(valid.certificate.duration === undefined ? {} : { durationMs: valid.certificate.duration }),
       rotation: valid.certificate.rotation,
     },
+    hooks: { afterJoin: valid.hooks.afterJoin.map(hookOf), afterRenew: valid.hooks.afterRenew.map(hookOf) },
     files: valid.files,
     log: valid.log,
   }
@@ -93,6 +94,11 @@ function discoveryOf({ token, file, https, timeout }: ValidJoin['discovery']): D
   const { endpoints, caCertHashes, unsafeSkipCAVerification, caFile } = token
   const ca = caFile === undefined ? {} : { caFile }
   return { kind: 'token', endpoints, token: source, caCertHashes, unsafeSkipCAVerification, ...ca, timeoutMs }
+}
+
+function hookOf({ command, reloadOrRestart, timeout }: ValidJoin['hooks']['afterJoin'][number]): Hook {
+  if (command !== undefined) return { kind: 'command', command, timeoutMs: timeout }
+  return { kind: 'units', units: reloadOrRestart ?? [], timeoutMs: timeout }
 }
 
 function tokenSource({ token, tokenFile, tokenCredential }: ValidJoin['bootstrap']): TokenSource | undefined {

@@ -57,6 +57,17 @@ export function parseCredentialName(text: string): Parsed<string> {
   return { value: text }
 }
 
+/** The name of a unit that can be reloaded or restarted (systemd.unit(5)). */
+export function parseUnitName(text: string): Parsed<string> {
+  const expected = 'the full name of a unit, such as kubelet.service'
+  if (text === '') return { message: 'is empty', expected }
+  if (!/\.(service|socket|target|timer|path|mount|slice)$/.test(text))
+    return { message: 'has no suffix such as .service', expected }
+  return /^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]{0,254}$/.test(text)
+    ? { value: text }
+    : { message: 'has characters that names of units lack', expected }
+}
+
 export function parseHttpsUrl(text: string): Parsed<URL> {
   const expected = 'an https URL, such as https://config.example.com/cluster-info.yaml'
   if (text === '') return { message: 'is empty', expected }

@@ -10,7 +10,7 @@ import { durationBetween } from './duration.ts'
 import { parseEndpoint } from './endpoint.ts'
 import { parseNodeName } from './host-name.ts'
 import type { Parsed } from './problems.ts'
-import { parseCredentialName, parseHttpsUrl, parsePath, parsePin, parseToken } from './scalars.ts'
+import { parseCredentialName, parseHttpsUrl, parsePath, parsePin, parseToken, parseUnitName } from './scalars.ts'
 import type { LogLevel } from '../lib/ports.ts'
 
 /** Ends up in the JSON Schema as it is. */
@@ -29,6 +29,7 @@ interface About {
 /** The keys of which a place has exactly one. */
 export const DISCOVERY_KEYS = ['token', 'file', 'https'] as const
 export const TOKEN_KEYS = ['token', 'tokenFile', 'tokenCredential'] as const
+export const HOOK_KEYS = ['command', 'reloadOrRestart'] as const
 
 export const DEFAULT_FILES = {
   kubeconfig: '/etc/kubernetes/kubelet.conf',
@@ -257,6 +258,70 @@ const certificate = section(
   { description: 'The client certificate that becomes the kubelet’s identity.' },
 )
 
+const commandTitle = 'a list of texts that begins with the absolute path of a program'
+
+function parseCommand(argv: string[]): Parsed<readonly string[]> {
+  const [program] = argv
+  if (program === undefined) return { message: 'is an empty list', expected: commandTitle }
+  if (!program.startsWith('/')) return { message: 'does not begin with an absolute path', expected: commandTitle }
+  if (argv.some((argument) => argument.includes('\0')))
+    return { message: 'has a zero byte in it', expected: commandTitle }
+  return { value: argv }
+}
+
+const hook = section(
+  {
+    command: v.exactOptional(
+      v.pipe(
+        v.array(
+          v.pipe(v.string(), v.metadata({ title: 'a text, in quotes where YAML would take it for another type' })),
+        ),
+        v.metadata({
+          title: commandTitle,
+          description: 'A program and its arguments. No shell reads them.',
+          examples: [['/usr/local/bin/announce', '--joined']],
+          minItems: 1,
+        }),
+        parsedBy(parseCommand),
+      ),
+    ),
+    reloadOrRestart: v.exactOptional(
+      v.pipe(
+        v.array(
+          text(parseUnitName, {
+            title: 'the full name of a unit, such as kubelet.service',
+            description: 'A unit. One that does not run is started.',
+            pattern: '^[^-/\\s][^/\\s]*\\.[a-z]+$',
+          }),
+        ),
+        v.metadata({
+          title: 'a list of units, such as [kubelet.service]',
+          description: 'Units for systemctl reload-or-restart.',
+          examples: [['kubelet.service']],
+        }),
+        v.minLength(1, 'is an empty list'),
+      ),
+    ),
+    timeout: v.exactOptional(duration('1s', '10m', 'After this it is ended, and counts as failed.', '1m'), '1m'),
+  },
+  {
+    title: 'a mapping with exactly one of command and reloadOrRestart',
+    description: 'Run until it succeeds, at least once for each certificate. The environment says what has changed.',
+    oneOf: exactlyOneOf(HOOK_KEYS),
+  },
+)
+
+const hookList = (description: string) =>
+  v.exactOptional(v.pipe(v.array(hook), v.metadata({ title: 'a list of hooks', description })), [])
+
+const hooks = section(
+  {
+    afterJoin: hookList('After the first certificate is installed.'),
+    afterRenew: hookList('After each further certificate is installed.'),
+  },
+  { description: 'What is run after the certificate and the kubeconfig are in place.' },
+)
+
 const files = section(
   {
     kubeconfig: v.exactOptional(
@@ -306,6 +371,7 @@ export const joinSchema = v.pipe(
       {},
     ),
     certificate: v.exactOptional(certificate, {}),
+    hooks: v.exactOptional(hooks, {}),
     files: v.exactOptional(files, {}),
     log: v.exactOptional(
       section(

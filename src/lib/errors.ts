@@ -336,6 +336,11 @@ const table = {
   },
 
   // This machine
+  'hook-failed': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'its output is in the log; it is run again until it succeeds, and the installation stands whatever it does',
+  },
   'storage-denied': {
     exit: EXIT.storage,
     retryable: true,

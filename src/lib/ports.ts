@@ -105,6 +105,31 @@ export interface Http {
   close(): void
 }
 
+export interface ProcessRequest {
+  /** The program by its absolute path, and its arguments. No shell reads them. */
+  argv: readonly string[]
+  /** All that it gets, beside a PATH. */
+  environment: Readonly<Record<string, string>>
+  /** After this it is ended, with all that it started. */
+  timeoutMs: number
+  /** Ends it likewise. */
+  signal: AbortSignal
+  /** Hears each line of its standard output and standard error. */
+  onLine: (line: string) => void
+}
+
+export type ProcessEnd =
+  | { kind: 'exited'; status: number }
+  | { kind: 'signalled'; signal: string }
+  | { kind: 'timed-out' }
+  /** `reason` is the name of the system's error. */
+  | { kind: 'not-started'; reason: string }
+
+/** Runs another program to its end; it resolves whatever that end is. */
+export interface Processes {
+  run(request: ProcessRequest): Promise<ProcessEnd>
+}
+
 /** The service manager. Every call is best effort: a node is not lost because systemd did not listen. */
 export interface Notify {
   ready(): Promise<void>

@@ -33,6 +33,7 @@ function withAutomaticApproval(suite: Suite): void {
   joining(suite)
   crashes(suite)
   renewal(suite)
+  hooks(suite)
   configuration(suite)
   discoveryBehaviours(suite)
 }
@@ -246,6 +247,50 @@ function renewal(suite: Suite): void {
       [`system:node:${node.name}`, `system:node:${node.name}`],
     )
     assert.ok([200, 404].includes(await node.askForOwnNode()))
+  })
+}
+
+const HOOK =
+  'echo "$NODE_BOOTSTRAP_EVENT $NODE_BOOTSTRAP_NODE $NODE_BOOTSTRAP_FINGERPRINT" >> "$1"; echo said; exit "${2:-0}"'
+
+function hooks(suite: Suite): void {
+  it('runs the hooks after a join that was killed before them, and after a renewal, each once', async () => {
+    const ran = join(suite.directory, 'ran')
+    const hook = { command: ['/bin/sh', '-c', HOOK, 'hook', ran] }
+    const node = await suite.node({ overrides: { hooks: { afterJoin: [hook], afterRenew: [hook] } } })
+    const crashed = node.startToCrash('after:/kubelet\\.conf$')
+    assert.equal((await crashed.exited).signal, 'SIGKILL')
+    const agent = node.start()
+    await agent.waitForLine(JOINED, { timeoutMs: DEADLINE_MS })
+    const first = await node.current()
+    assert.equal((await node.command('renew', '--timeout', '60s')).code, 0)
+    await agent.waitForLine(/"message":"a hook has succeeded".*afterRenew/, { timeoutMs: DEADLINE_MS })
+    await terminate(agent)
+    const again = node.start()
+    await again.waitForLine(JOINED, { timeoutMs: DEADLINE_MS })
+    const digest = ({ certificate }: typeof first): string =>
+      certificate.fingerprint256.replaceAll(':', '').toLowerCase()
+    assert.deepEqual((await readFile(ran, 'utf8')).trim().split('\n'), [
+      `joined ${node.name} SHA256:${digest(first)}`,
+      `renewed ${node.name} SHA256:${digest(await node.current())}`,
+    ])
+    assert.ok(agent.lines.some((line) => line.includes('"output":"said"')))
+  })
+
+  it('tells of a hook that fails, keeps the identity, and runs a corrected one at once', async () => {
+    const ran = join(suite.directory, 'ran')
+    const hooksWith = (...args: string[]): Record<string, unknown> => ({
+      hooks: { afterJoin: [{ command: ['/bin/sh', '-c', HOOK, 'hook', ran, ...args] }] },
+    })
+    const node = await suite.node({ overrides: hooksWith('3') })
+    const agent = node.start()
+    const { state, problem } = await node.statusWhere(agent, 'a failed hook', (status) => status.problem !== undefined)
+    assert.deepEqual([state, problem?.code], ['degraded', 'hook-failed'])
+    assert.match(problem?.message ?? '', /^hooks\.afterJoin\[0\] \(\/bin\/sh\) ended with status 3$/)
+    assert.ok([200, 404].includes(await node.askForOwnNode()))
+    await node.configure(hooksWith())
+    await node.joined(agent)
+    await node.request()
   })
 }
 

@@ -325,7 +325,10 @@ describe('discovery by token', () => {
       const cluster = await start()
       const error = await failure([`127.0.0.1:${port}`, cluster.endpoint], { caCertHashes: ['0'.repeat(64)] })
       assert.equal(error.code, 'pin-mismatch')
-      assert.match(error.message, new RegExp(`^127.0.0.1:${port} cannot be reached.*; by way of ${cluster.endpoint}: no pin matches`))
+      assert.match(
+        error.message,
+        new RegExp(`^127.0.0.1:${port} cannot be reached.*; by way of ${cluster.endpoint}: no pin matches`),
+      )
       assert.equal(error.retryable, true)
     })
 

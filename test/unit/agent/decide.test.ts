@@ -39,6 +39,7 @@ const dimensions = {
     expired: [ours, pair.certificate.notAfterMs],
   },
   published: { yes: true, no: false },
+  hooks: { none: undefined, due: { event: 'joined', certificate: pair.certificate.fingerprint, hooks: [], done: [] } },
   pending: { yes: pendingFor(pair), no: undefined },
   outcome: {
     unheard: undefined,
@@ -104,8 +105,13 @@ const tableRows: readonly Row[] = [
     then: () => ({ kind: 'publish' }),
   },
   {
+    sentence: 'a fresh, published certificate whose hooks are due has them run',
+    when: { trust: ['verified'], standing: ['fresh'], published: ['yes'], hooks: ['due'] },
+    then: () => ({ kind: 'run-hooks' }),
+  },
+  {
     sentence: 'a fresh, published certificate rests until it is due, whatever is left of an older request',
-    when: { trust: ['verified'], standing: ['fresh'], published: ['yes'] },
+    when: { trust: ['verified'], standing: ['fresh'], published: ['yes'], hooks: ['none'] },
     then: () => ({ kind: 'rest', untilMs: rotateAtMs, because: 'fresh' }),
   },
   {
@@ -209,6 +215,7 @@ function seenIn(each: Case): { seen: Observed; nowMs: number } {
       rediscoveryFailed: dimensions.rediscovery[each.rediscovery],
       identity,
       published: dimensions.published[each.published],
+      hooks: dimensions.hooks[each.hooks],
       pending: dimensions.pending[each.pending],
       request: outcome === undefined ? undefined : requestWith(outcome),
       refusal: each.refusal === 'none' ? undefined : refusalAt(nowMs - dimensions.refusal[each.refusal]),
@@ -220,7 +227,7 @@ describe('decide: the table', () => {
   const cases = product()
 
   it('has exactly one row for each of everything that can be seen', () => {
-    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 6 * 3)
+    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 2 * 6 * 3)
     for (const each of cases) {
       const matching = rows.filter(({ when }) => applies(when, each)).map(({ sentence }) => sentence)
       assert.equal(matching.length, 1, `${JSON.stringify(each)}: ${matching.join(' / ')}`)
@@ -274,6 +281,7 @@ describe('decide: for any facts and any time', () => {
       anyMs.map((ms): SeenIdentity => ({ kind: 'ours', pair, rotateAtMs: ms })),
     ),
     published: fc.boolean(),
+    hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
     pending: fc.constantFrom(undefined, pendingFor(pair)),
     request: anyOutcome.map((outcome) => (outcome === undefined ? undefined : requestWith(outcome))),
     refusal: fc.option(
@@ -281,7 +289,17 @@ describe('decide: for any facts and any time', () => {
       { nil: undefined },
     ),
   })
-  const kinds = ['discover', 'publish', 'make-key', 'submit', 'await-outcome', 'record-refusal', 'install', 'rest']
+  const kinds = [
+    'discover',
+    'publish',
+    'run-hooks',
+    'make-key',
+    'submit',
+    'await-outcome',
+    'record-refusal',
+    'install',
+    'rest',
+  ]
 
   it('is total, and asks as the node only with a certificate that is valid now', () => {
     fc.assert(

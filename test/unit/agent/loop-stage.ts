@@ -3,6 +3,7 @@ import { Loop } from '../../../src/agent/loop.ts'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import type { JoinConfiguration } from '../../../src/config/index.ts'
 import { ApiClient } from '../../../src/kube/api-request.ts'
+import type { Processes } from '../../../src/lib/ports.ts'
 import { FakeCluster, MemoryFiles, memoryLog, VirtualClock, type LoggedLine } from './fakes.ts'
 import { configurationWith, tokenDiscovery } from './fixtures.ts'
 
@@ -15,6 +16,8 @@ export interface StageOptions {
   clock?: VirtualClock
   files?: MemoryFiles
   cluster?: FakeCluster
+  /** Default: every hook succeeds. */
+  processes?: Processes
 }
 
 export const pinless = tokenDiscovery({ caCertHashes: [], unsafeSkipCAVerification: true })
@@ -39,6 +42,7 @@ export class Stage {
     clock = new VirtualClock(),
     files = new MemoryFiles(clock),
     cluster = new FakeCluster(clock),
+    processes = { run: () => Promise.resolve({ kind: 'exited', status: 0 }) },
   }: StageOptions = {}) {
     this.clock = clock
     this.files = files
@@ -59,6 +63,7 @@ export class Stage {
         files,
         clock,
         random,
+        processes,
         log,
         http: cluster,
         client: new ApiClient(cluster, clock, 'test'),

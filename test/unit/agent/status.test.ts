@@ -32,6 +32,7 @@ const nothing: Observed = {
   rediscoveryFailed: false,
   identity: { kind: 'absent' },
   published: false,
+  hooks: undefined,
   pending: undefined,
   request: undefined,
   refusal: undefined,

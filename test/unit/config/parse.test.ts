@@ -36,6 +36,7 @@ describe('parseConfiguration', () => {
         state: '/var/lib/node-bootstrap',
         runtime: '/run/node-bootstrap',
       },
+      hooks: { afterJoin: [], afterRenew: [] },
       log: { level: 'info', format: 'auto' },
     })
     assert.equal(discovery.timeoutMs, 300_000)
