@@ -1,10 +1,12 @@
-/** Bundles the program into dist/, split so that a command and a phase of the join load no more than they need. */
+/** Bundles the program into dist/ or the directory that is named, split so that a command and a phase of the join load no more than they need. */
 import { build, type Plugin } from 'esbuild'
 import { rm } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+const directory = process.argv[2] ?? root('dist')
 
 /** Bundled CommonJS packages expect a `require` for Node's own modules. */
 const REQUIRE = `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`
@@ -24,12 +26,12 @@ const builtins: Plugin = {
   },
 }
 
-await rm(root('dist'), { recursive: true, force: true })
+await rm(directory, { recursive: true, force: true })
 const { metafile } = await build({
   entryPoints: { 'node-bootstrap': root('src/cli/main.ts') },
   bundle: true,
   splitting: true,
-  outdir: root('dist'),
+  outdir: directory,
   outExtension: { '.js': '.mjs' },
   chunkNames: 'chunks/[name]-[hash]',
   platform: 'node',
@@ -47,4 +49,4 @@ const { metafile } = await build({
   logLevel: 'warning',
 })
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
-console.log(`dist/: ${Object.keys(metafile.outputs).length} files, ${Math.round(bytes / 1024)} kB`)
+console.log(`${directory}: ${Object.keys(metafile.outputs).length} files, ${Math.round(bytes / 1024)} kB`)

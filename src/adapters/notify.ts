@@ -1,6 +1,7 @@
 /**
- * The notify port: READY and STATUS by the systemd-notify package, the rest by the same binary. Outside systemd nothing
- * happens, and a failure is never more than a debug line.
+ * The notify port: READY and STATUS by the systemd-notify package, the rest by the same binary. One notification at a time,
+ * in the order in which they were made: two children at once could overtake each other. Outside systemd nothing happens, and a
+ * failure is never more than a debug line.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -12,24 +13,38 @@ const run = promisify(execFile)
 
 /** `socket` is $NOTIFY_SOCKET. */
 export function createNotify(socket: string | undefined, log: Log): Notify {
-  const attempt = async (what: string, effect: () => Promise<unknown>): Promise<void> => {
-    if (socket === undefined) return
-    try {
-      await effect()
-    } catch {
-      log.debug('systemd was not notified', { what })
-    }
+  let queue = Promise.resolve()
+  const attempt = (what: string, effect: () => Promise<unknown>): Promise<void> => {
+    if (socket === undefined) return queue
+    queue = queue.then(effect).then(
+      () => undefined,
+      () => {
+        log.debug('systemd was not notified', { what })
+      },
+    )
+    return queue
   }
+  // It ends only when systemd has taken the message: of a child that is gone by then it would not know whose it was.
   const assign = (what: string, ...assignments: string[]): Promise<void> =>
-    attempt(what, () => run(BINARY, ['--no-block', `--pid=${process.pid}`, ...assignments]))
+    attempt(what, () => run(BINARY, assignments))
   const monotonicMicroseconds = (): string => String(process.hrtime.bigint() / 1000n)
+  let latest: string | undefined
 
   return {
     ready: () => attempt('ready', async () => (await systemdNotify())({ ready: true })),
-    // A newline in a status would smuggle in another assignment.
-    status: (text) => attempt('status', async () => (await systemdNotify())({ status: printable(text, 500) })),
+    status: (text) => {
+      // A newline in a status would smuggle in another assignment.
+      latest = printable(text, 500)
+      return attempt('status', async () => {
+        if (latest === undefined) return
+        const status = latest
+        latest = undefined
+        await (await systemdNotify())({ status })
+      })
+    },
     reloading: () => assign('reloading', 'RELOADING=1', `MONOTONIC_USEC=${monotonicMicroseconds()}`),
     stopping: () => assign('stopping', 'STOPPING=1'),
+    watchdog: () => assign('watchdog', 'WATCHDOG=1'),
   }
 }
 

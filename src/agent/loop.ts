@@ -22,6 +22,10 @@ export interface LoopPorts extends AgentPorts {
 
 /** Timers follow the wall clock: a suspended or stepped machine is noticed within this. */
 const LONGEST_SLEEP_MS = 60_000
+/** No action takes longer: a watch ends after 5 minutes, and what else there is has its own limits below that. */
+const LONGEST_ACTION_MS = 15 * 60_000
+/** By how much a loaded machine may be late. */
+const PROMISE_GRACE_MS = 60_000
 /** A failure of a kind that was not seen for this long begins a new series. */
 const STREAK_MEMORY_MS = 5 * 60_000
 
@@ -54,12 +58,20 @@ export class Loop {
   #seen: Observed = NOTHING_SEEN
   /** What was decided last, and whether it has succeeded since. */
   #last: { kind: Action['kind']; succeeded: boolean } | undefined
+  /** When, by the monotonic clock, it will have come round again. */
+  #promisedMs: number
 
   constructor(ports: LoopPorts, configuration: JoinConfiguration, once: boolean) {
     this.#ports = ports
     this.#configuration = configuration
     this.#once = once
     this.#attemptBeganMs = ports.clock.monotonicMs()
+    this.#promisedMs = this.#attemptBeganMs + LONGEST_ACTION_MS
+  }
+
+  /** It has not come round as it promised: something in it hangs, although the process may be well. */
+  get isOverdue(): boolean {
+    return this.#ports.clock.monotonicMs() > this.#promisedMs
   }
 
   /** The last failure, until something succeeds. */
@@ -92,6 +104,7 @@ export class Loop {
   async run(stop: AbortSignal): Promise<boolean> {
     while (!stop.aborted) {
       if (this.#wake.signal.aborted) this.#wake = new AbortController()
+      this.#promiseWithin(LONGEST_ACTION_MS)
       const signal = AbortSignal.any([stop, this.#wake.signal])
       try {
         if ((await this.#turn(signal, stop)) === 'done') return true
@@ -142,7 +155,7 @@ export class Loop {
     this.#report(seen, action)
     if (this.#once) return 'done'
     client.close()
-    await clock.sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
+    await this.#sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
     this.#attemptBeganMs = clock.monotonicMs()
     return 'again'
   }
@@ -180,7 +193,16 @@ export class Loop {
     this.#failure = { error, transient, nextAttemptMs: delayMs === undefined ? undefined : clock.nowMs() + delayMs }
     await this.#reportFailure()
     if (delayMs === undefined) throw error
-    await clock.sleep(Math.min(delayMs, msUntilLapse(this.#seen, clock.nowMs())), signal)
+    await this.#sleep(Math.min(delayMs, msUntilLapse(this.#seen, clock.nowMs())), signal)
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    this.#promiseWithin(ms)
+    await this.#ports.clock.sleep(ms, signal)
+  }
+
+  #promiseWithin(ms: number): void {
+    this.#promisedMs = this.#ports.clock.monotonicMs() + ms + PROMISE_GRACE_MS
   }
 
   /**

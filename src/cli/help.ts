@@ -2,7 +2,7 @@
 import { EXIT } from '../lib/errors.ts'
 import { COMMANDS, type CommandDescription } from './commands.ts'
 
-const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'success; for status: healthy',
   usage: 'the command line is wrong',
   unavailable: 'the cluster, or for status, wait and renew the agent, is not reachable',
@@ -14,7 +14,7 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   config: 'the configuration cannot be used',
 }
 
-const HELP_OPTION = { type: 'boolean', short: 'h', description: 'show this help' } as const
+export const HELP_OPTION = { type: 'boolean', short: 'h', description: 'show this help' } as const
 
 function columns(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length))

@@ -17,6 +17,7 @@ import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
 import { logStyle } from './log-style.ts'
 import { StatusReporter } from './status-reporter.ts'
+import { feedWatchdog, watchdogIntervalMs } from './watchdog.ts'
 
 export interface RunOptions {
   configurationPath: string
@@ -100,6 +101,9 @@ async function runLoop(
   const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs)
   const running = loop.run(limit === undefined ? stopped : AbortSignal.any([stopped, limit]))
   void notify.ready()
+  const feedMs = watchdogIntervalMs(options.environment, process.pid)
+  if (feedMs !== undefined)
+    void feedWatchdog(feedMs, () => loop.isOverdue, { clock: systemClock, log, notify }, stopped)
   const watch = new ConfigurationWatch(() => {
     void reload('changed').then(() => watch.follow(source.watchedPaths))
   })

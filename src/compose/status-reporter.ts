@@ -2,7 +2,7 @@
 import type { Status, StatusBody } from '../agent/status.ts'
 import { asBootstrapError } from '../lib/errors.ts'
 import type { Clock, Files, Log, Notify } from '../lib/ports.ts'
-import { writeStatusFile } from '../store/status-file.ts'
+import { markJoined, writeStatusFile } from '../store/status-file.ts'
 
 export interface StatusReporterPorts {
   files: Files
@@ -19,6 +19,8 @@ export class StatusReporter {
   #body: StatusBody | undefined
   #since = ''
   #written = ''
+  /** What the mark says; undefined while that is not known. */
+  #marked: boolean | undefined
   #writing: Promise<void> | undefined
 
   constructor(ports: StatusReporterPorts, runtimeDirectory: string, program: Status['program']) {
@@ -58,6 +60,7 @@ export class StatusReporter {
       this.#written = JSON.stringify(next)
       try {
         await writeStatusFile(this.#ports.files, this.#runtimeDirectory, next)
+        await this.#markJoined(next)
       } catch (thrown) {
         const { code, message, hint } = asBootstrapError(thrown)
         this.#ports.log.warn(`the status cannot be written: ${message}`, { code, hint })
@@ -66,6 +69,13 @@ export class StatusReporter {
         return
       }
     }
+  }
+
+  async #markJoined({ state }: Status): Promise<void> {
+    const hasJoined = state === 'healthy' || state === 'degraded'
+    if (this.#marked === hasJoined) return
+    await markJoined(this.#ports.files, this.#runtimeDirectory, hasJoined)
+    this.#marked = hasJoined
   }
 
   /** Undefined where there is nothing that was not written yet. */

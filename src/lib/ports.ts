@@ -137,6 +137,8 @@ export interface Notify {
   status(text: string): Promise<void>
   reloading(): Promise<void>
   stopping(): Promise<void>
+  /** A sign of life, for who has proof of it. */
+  watchdog(): Promise<void>
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'

@@ -9,6 +9,13 @@ export const statusPath = (runtimeDirectory: string): string => join(runtimeDire
 export const writeStatusFile = (files: Files, runtimeDirectory: string, status: object): Promise<void> =>
   replaceFile(files, statusPath(runtimeDirectory), `${JSON.stringify(status, null, 2)}\n`, 0o644)
 
+/** A file that is there while the node has joined: service managers can wait for that, not for what stands in a file. */
+export async function markJoined(files: Files, runtimeDirectory: string, hasJoined: boolean): Promise<void> {
+  const mark = join(runtimeDirectory, 'joined')
+  if (hasJoined) await replaceFile(files, mark, '', 0o644)
+  else await files.remove(mark)
+}
+
 /** Undefined where no agent ever wrote one, or it is no JSON. */
 export async function readStatusFile(files: Files, runtimeDirectory: string): Promise<unknown> {
   const bytes = await files.read(statusPath(runtimeDirectory), MAX_FILE_BYTES)

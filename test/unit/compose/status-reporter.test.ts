@@ -25,6 +25,7 @@ describe('StatusReporter', () => {
       status: () => Promise.resolve(),
       reloading: () => Promise.resolve(),
       stopping: () => Promise.resolve(),
+      watchdog: () => Promise.resolve(),
     })
     notify.status.resolves()
     const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import sinon from 'sinon'
+import { feedWatchdog, watchdogIntervalMs } from '../../../src/compose/watchdog.ts'
+import type { Log } from '../../../src/lib/ports.ts'
+
+describe('watchdog', () => {
+  it('is fed twice in the time that systemd gives, and not at all where systemd asks another process or nobody', () => {
+    assert.equal(watchdogIntervalMs({ WATCHDOG_USEC: '180000000', WATCHDOG_PID: '7' }, 7), 90_000)
+    assert.equal(watchdogIntervalMs({ WATCHDOG_USEC: '180000000' }, 7), 90_000)
+    assert.equal(watchdogIntervalMs({ WATCHDOG_USEC: '180000000', WATCHDOG_PID: '8' }, 7), undefined)
+    assert.equal(watchdogIntervalMs({}, 7), undefined)
+  })
+
+  it('is fed while the loop keeps its promise, and never again once it has not', async () => {
+    let feedings = 0
+    const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log
+    const clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() }
+    const notify = { watchdog: () => Promise.resolve(void (feedings += 1)) }
+    await feedWatchdog(1000, () => feedings === 3, { clock, log, notify }, new AbortController().signal)
+    assert.equal(feedings, 3)
+    assert.match(String(log.error.args[0]?.[0]), /the loop has not come round/)
+  })
+})
