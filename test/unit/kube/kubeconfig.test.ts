@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { KubeconfigError, parseKubeconfig, type KubeconfigCluster } from '../../../src/kube/kubeconfig.ts'
+import {
+  KubeconfigError,
+  parseKubeconfig,
+  type KubeconfigCluster,
+  type KubeconfigUser,
+} from '../../../src/kube/kubeconfig.ts'
 
 const parseKubeconfigCluster = (text: string): KubeconfigCluster => parseKubeconfig(text, 'remote').cluster
 
@@ -175,5 +180,84 @@ users: null
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('the user in a kubeconfig', () => {
+  const withUser = (user: Record<string, unknown>, more: object = {}): string =>
+    JSON.stringify({ clusters: [{ cluster: { server: 'https://a' } }], users: [{ name: 'u', user }], ...more })
+  const user = (fields: Record<string, unknown>, origin: 'local' | 'remote' = 'local'): KubeconfigUser | undefined =>
+    parseKubeconfig(withUser(fields), origin).user
+  const token = (found: KubeconfigUser | undefined): unknown =>
+    found?.kind === 'token' && found.token.kind === 'embedded' ? found.token.data.reveal() : found
+
+  it('is nobody where there is none, an empty one, or one that the context does not name', () => {
+    assert.equal(parseKubeconfig(served('https://a'), 'local').user, undefined)
+    assert.equal(user({}), undefined)
+    assert.equal(user({ token: ' ', tokenFile: '', 'client-certificate': null }), undefined)
+    assert.equal(parseKubeconfig(`${two}current-context: to-b`, 'local').user, undefined)
+  })
+
+  it('is that of the current context', () => {
+    const text = JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server: 'https://a' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'second' } }],
+      users: [
+        { name: 'first', user: { token: 'one' } },
+        { name: 'second', user: { token: 'two' } },
+      ],
+      'current-context': 'x',
+    })
+    assert.equal(token(parseKubeconfig(text, 'remote').user), 'two')
+  })
+
+  it('has a token, or a file of one, which wins', () => {
+    assert.equal(token(user({ token: ' t ' })), 't')
+    assert.deepEqual(user({ token: 't', tokenFile: 'x' }), { kind: 'token', token: { kind: 'file', path: 'x' } })
+  })
+
+  it('has a certificate and a key, and what is embedded wins', () => {
+    const found = user({
+      'client-certificate-data': 'YQ==',
+      'client-certificate': 'c',
+      'client-key-data': 'Y\ng==',
+      'client-key': 'k',
+    })
+    assert(found?.kind === 'certificate' && found.key.kind === 'embedded')
+    assert.deepEqual(found.certificate, { kind: 'embedded', data: 'YQ==' })
+    assert.equal(found.key.data.reveal(), 'Yg==')
+    assert.deepEqual(user({ 'client-certificate': 'c', 'client-key': 'k' }), {
+      kind: 'certificate',
+      certificate: { kind: 'file', path: 'c' },
+      key: { kind: 'file', path: 'k' },
+    })
+  })
+
+  const refused: readonly [name: string, fields: Record<string, unknown>, reason: RegExp][] = [
+    ['a certificate without a key', { 'client-certificate-data': 'YQ==' }, /without its key/],
+    ['a key without a certificate', { 'client-key': 'k' }, /without its certificate/],
+    ['two credentials', { token: 't', 'client-certificate': 'c', 'client-key': 'k' }, /both/],
+    ['a token that is no text', { token: 7 }, /token that is no text/],
+    ...['exec', 'auth-provider', 'username', 'password', 'as', 'as-uid', 'as-groups', 'as-user-extra'].map(
+      (key): [string, Record<string, unknown>, RegExp] => [
+        key,
+        { token: 't', [key]: { x: 1 } },
+        RegExp(`sets ${key},`),
+      ],
+    ),
+  ]
+  for (const [name, fields, reason] of refused)
+    it(`is refused with ${name}`, () => {
+      assert.throws(() => user(fields), refusal(reason))
+    })
+
+  for (const key of ['tokenFile', 'client-certificate', 'client-key'])
+    it(`names no files where it came over a network: ${key}`, () => {
+      assert.throws(() => user({ [key]: '../../etc/shadow' }, 'remote'), refusal(RegExp(`sets ${key}: `)))
+    })
+
+  it('is refused where there are several and no context says which', () => {
+    const text = withUser({}, { users: [{ name: 'a' }, { name: 'b' }] })
+    assert.throws(() => parseKubeconfig(text, 'local'), refusal(/2 users/))
   })
 })

@@ -1,0 +1,109 @@
+/** The http port behind a forward proxy on loopback: what goes through it, and that its own words are never taken for a server's. */
+import assert from 'node:assert/strict'
+import { GotHttp } from '../../../src/adapters/http.ts'
+import { createCertificateAuthority, type CertificateOptions } from '../../../src/dev-cluster/certificate-authority.ts'
+import type { BootstrapError } from '../../../src/lib/errors.ts'
+import type { HttpRequest } from '../../../src/lib/ports.ts'
+import { ConnectProxy } from '../../harness/connect-proxy.ts'
+import { DocumentServer } from '../../harness/document-server.ts'
+import { freePorts } from '../../harness/free-ports.ts'
+import { bootstrapErrorOf } from '../../harness/thrown.ts'
+
+const authority = createCertificateAuthority()
+
+describe('the http port behind a proxy', () => {
+  let proxy: ConnectProxy
+  let server: DocumentServer
+  let http: GotHttp
+
+  async function start(options: CertificateOptions): Promise<void> {
+    const { certificatePem: certificate, privateKeyPem: key } = authority.issue(options)
+    server = await DocumentServer.start({ certificate, key })
+    server.documents.set('/', 'hello')
+  }
+  beforeEach(async () => {
+    proxy = await ConnectProxy.start()
+    http = new GotHttp({ HTTPS_PROXY: proxy.url.replace('http://', 'http://me:hunter2@') })
+  })
+  afterEach(async () => {
+    http.close()
+    await proxy[Symbol.asyncDispose]()
+    await server[Symbol.asyncDispose]()
+  })
+
+  const request = (host: string): HttpRequest => ({
+    method: 'GET',
+    url: new URL(server.url('/', host)),
+    trust: { roots: [authority.certificatePem] },
+    headers: { authorization: 'Bearer made-up' },
+    timeoutMs: 20_000,
+    maxBodyBytes: 1000,
+    signal: new AbortController().signal,
+  })
+  async function failure(host: string): Promise<BootstrapError> {
+    const error = await bootstrapErrorOf(http.request(request(host)))
+    assert.doesNotMatch(`${error.message} ${error.hint} ${error.stack ?? ''}`, /hunter2|made-up/)
+    return error
+  }
+
+  it('asks through it, and shows the credential to the server alone', async () => {
+    await start({ dnsNames: ['api.test'] })
+    const { body } = await http.request(request('api.test'))
+    assert.equal(Buffer.from(body).toString(), 'hello')
+    assert.deepEqual(
+      proxy.connects.map(({ target }) => target),
+      [`api.test:${server.port}`],
+    )
+    assert.equal(proxy.connects[0]?.headers.authorization, undefined)
+    assert.equal(server.requests[0]?.headers.authorization, 'Bearer made-up')
+    assert.equal(server.requests[0].headers['proxy-authorization'], undefined)
+  })
+
+  it('verifies the name of the server behind it, an address as an address', async () => {
+    await start({ dnsNames: ['localhost', 'other.test'] })
+    assert.equal((await failure('api.test')).code, 'server-name-mismatch')
+    assert.equal((await failure('192.0.2.1')).code, 'server-name-mismatch')
+    assert.deepEqual(server.requests, [])
+  })
+
+  it('accepts an address in the subjectAltName of the server behind it', async () => {
+    await start({ ipAddresses: ['192.0.2.1'] })
+    assert.equal((await http.request(request('192.0.2.1'))).status, 200)
+  })
+
+  for (const [name, answer] of [
+    ['refuses with a body of its own', 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}'],
+    ['wants a password', 'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n'],
+    ['answers 201 as if it were the server', 'HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}'],
+    ['redirects', 'HTTP/1.1 302 Found\r\nLocation: https://other.test/\r\nContent-Length: 0\r\n\r\n'],
+  ] as const)
+    it(`says that the proxy is in the way where it ${name}`, async () => {
+      await start({ dnsNames: ['api.test'] })
+      proxy.answer = () => answer
+      const error = await failure('api.test')
+      assert.equal(error.code, 'proxy-refused')
+      assert.match(error.message, new RegExp(`api\\.test:\\d+, through the proxy 127.*${answer.slice(9, 12)}`))
+      assert.deepEqual(server.requests, [])
+    })
+
+  it('does not believe a proxy that says it has connected and answers itself', async () => {
+    await start({ dnsNames: ['api.test'] })
+    proxy.answer = () => 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'
+    assert.ok(['connection-lost', 'tls-failed'].includes((await failure('api.test')).code))
+  })
+
+  it('names the proxy that is not there', async () => {
+    await start({ dnsNames: ['api.test'] })
+    const [port = 0] = await freePorts(1)
+    http = new GotHttp({ HTTPS_PROXY: `127.0.0.1:${port}` })
+    const error = await failure('api.test')
+    assert.equal(error.code, 'unreachable')
+    assert.match(error.message, new RegExp(`^the proxy 127.0.0.1:${port} cannot be reached`))
+  })
+
+  it('asks this machine itself directly', async () => {
+    await start({ ipAddresses: ['127.0.0.1'] })
+    await http.request(request('127.0.0.1'))
+    assert.deepEqual(proxy.connects, [])
+  })
+})
