@@ -1,52 +1,70 @@
-/** Bundles the program into dist/ or the directory that is named, split so that a command and a phase of the join load no more than they need. */
-import { build, type Plugin } from 'esbuild'
+/**
+ * Bundles the program into dist/ or the directory that is named: one CommonJS script, which starts sooner than ES modules
+ * and in which a library is still evaluated only when it is first imported, and the entry that runs it.
+ */
+import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { rm } from 'node:fs/promises'
-import { isBuiltin } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 const directory = process.argv[2] ?? root('dist')
 
-/** Bundled CommonJS packages expect a `require` for Node's own modules. */
-const REQUIRE = `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`
+/** What libraries load as soon as they are imported, and nothing here ever uses; each with what stands in its place. */
+const UNUSED: Readonly<Record<string, string>> = {
+  // got: caching, and HTTP/2.
+  'cacheable-request': 'export default class {}; export class CacheError extends Error {}',
+  'node:http2': 'export const constants = {}; export class Http2ServerResponse {}; export default { constants }',
+  // winston: its own diagnostics, and colours other than the log adapter's.
+  '@dabh/diagnostics': 'module.exports = () => () => undefined',
+  '@colors/colors/safe': 'module.exports = {}',
+  // A copy of Node's own streams.
+  'readable-stream': "module.exports = require('node:stream')",
+  'readable-stream/lib/_stream_writable.js': "module.exports = require('node:stream').Writable",
+}
 
-/**
- * Takes Node's own modules by getBuiltinModule. An import statement would read every export of them at once, and reading
- * `http.WebSocket` alone loads all of fetch.
- */
-const builtins: Plugin = {
-  name: 'builtins',
+const leaveOutTheUnused: Plugin = {
+  name: 'leave-out-the-unused',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /^[a-z]/ }, ({ path }) => (isBuiltin(path) ? { path, namespace: 'builtin' } : undefined))
-    bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
+    bundle.onResolve({ filter: /^[@a-z]/ }, ({ path }) =>
+      Object.hasOwn(UNUSED, path) ? { path, namespace: 'unused' } : undefined,
+    )
+    bundle.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
+      contents: UNUSED[path] ?? '',
+      resolveDir: root('.'),
       loader: 'js',
     }))
   },
 }
 
 await rm(directory, { recursive: true, force: true })
-const { metafile } = await build({
-  entryPoints: { 'node-bootstrap': root('src/cli/main.ts') },
+const common = {
   bundle: true,
-  splitting: true,
   outdir: directory,
-  outExtension: { '.js': '.mjs' },
-  chunkNames: 'chunks/[name]-[hash]',
+  outExtension: { '.js': '.cjs' },
   platform: 'node',
   target: 'node24',
-  format: 'esm',
+  format: 'cjs',
+  metafile: true,
+  logLevel: 'warning',
+} satisfies BuildOptions
+
+const program = await build({
+  ...common,
+  entryPoints: { program: root('src/cli/main.ts') },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'eof',
-  banner: { js: REQUIRE },
   // The same library as ES modules: what is unused falls away, and it loads in half the time.
   alias: { yaml: root('node_modules/yaml/browser/dist/index.js') },
-  inject: [root('scripts/no-form-data.js')],
-  plugins: [builtins],
-  metafile: true,
-  logLevel: 'warning',
+  inject: [root('scripts/bundle-globals.js')],
+  define: { 'Intl.ListFormat': 'ListFormat' },
+  plugins: [leaveOutTheUnused],
+  // As CommonJS would wrap it: the entry takes the file as it is.
+  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+  footer: { js: '})' },
 })
-const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
-console.log(`${directory}: ${Object.keys(metafile.outputs).length} files, ${Math.round(bytes / 1024)} kB`)
+const entry = await build({ ...common, entryPoints: { 'node-bootstrap': root('scripts/bundle-entry.ts') } })
+const outputs = Object.entries({ ...program.metafile.outputs, ...entry.metafile.outputs })
+const bytes = outputs.reduce((sum, [, output]) => sum + output.bytes, 0)
+console.log(`${directory}: ${outputs.length} files, ${Math.round(bytes / 1024)} kB`)

@@ -32,7 +32,7 @@ type Agent = ChildProcessByStdio<null, null, Readable>
 
 class Interrupted extends Error {}
 
-const program = (): string => fileURLToPath(new URL('../dist/node-bootstrap.mjs', import.meta.url))
+const program = (): string => fileURLToPath(new URL('../dist/node-bootstrap.cjs', import.meta.url))
 
 const directory = await mkdtemp(join(tmpdir(), 'node-bootstrap-demo-'))
 const inDirectory = (path: string): string => join(directory, path)

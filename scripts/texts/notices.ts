@@ -45,7 +45,7 @@ const indented = (text: string): string =>
 
 export const debianCopyright = (): string => `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: node-bootstrap
-Comment: The libraries bundled in *.mjs are under licences of the MIT, BSD, ISC, Apache-2.0 and BlueOak-1.0.0 kind:
+Comment: The libraries bundled in *.cjs are under licences of the MIT, BSD, ISC, Apache-2.0 and BlueOak-1.0.0 kind:
  /usr/share/doc/node-bootstrap/third-party-notices.gz has each with its text.
 
 Files: *

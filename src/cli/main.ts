@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The command line: picks the command, loads only what it needs, and turns whatever ends it into one message and status. */
 import { parseArgs } from 'node:util'
 import { asBootstrapError, BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
@@ -55,10 +54,15 @@ async function main(args: string[]): Promise<ExitStatus> {
   )(invocation)
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (thrown) {
+function tell(thrown: unknown): ExitStatus {
   const error = asBootstrapError(thrown)
   process.stderr.write(`node-bootstrap: ${error.message}\n  (${error.code}) ${error.hint}\n`)
-  process.exitCode = error.exitStatus
+  return error.exitStatus
 }
+
+// Not awaited here: a CommonJS bundle has no top-level await.
+void main(process.argv.slice(2))
+  .catch(tell)
+  .then((status) => {
+    process.exitCode = status
+  })

@@ -53,8 +53,10 @@ const created = (await json(await send(verified, 'POST', CSRS, JSON.stringify(ob
 }
 const query = `watch=true&fieldSelector=metadata.name=${name}&resourceVersion=${created.metadata.resourceVersion}`
 const watch = await send(verified, 'GET', `${CSRS}?${query}`)
+let events = ''
 for await (const chunk of { [Symbol.asyncIterator]: () => watch[Symbol.asyncIterator]() }) {
-  const certificate = /"certificate":"([^"]+)"/.exec(chunk.toString())?.[1]
+  events += chunk.toString()
+  const certificate = /"certificate":"([^"]+)"/.exec(events)?.[1]
   if (certificate === undefined) continue
   writeFileSync(`${requestFile}.crt`, Buffer.from(certificate, 'base64'))
   break

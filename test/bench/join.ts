@@ -19,7 +19,7 @@ import { TcpProxy } from '../harness/tcp-proxy.ts'
 const RUNS = Number(process.argv[2] ?? 10)
 /** `kubeadm join` 1.36 with the kubelet's own bootstrap on a 2-core machine: median of 10, 270 to 504 (the issue's figure). */
 const KUBEADM_MS = 437
-const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.mjs')
+const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.cjs')
 const run = promisify(execFile)
 
 const median = (values: readonly number[]): number =>

@@ -69,7 +69,7 @@ async function relabel(from: string, to: string, version: string, other: string)
     work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
     dpkg-deb -R "$1" "$work/tree"
     sed -i "s/^Version: .*/Version: $4/" "$work/tree/DEBIAN/control"
-    grep -rlF "\\"$3\\"" "$work/tree/usr/lib/node-bootstrap" --include='*.mjs' | xargs sed -i "s/\\"$3\\"/\\"$4\\"/"
+    grep -rlF "\\"$3\\"" "$work/tree/usr/lib/node-bootstrap" --include='*.cjs' | xargs sed -i "s/\\"$3\\"/\\"$4\\"/"
     dpkg-deb -Znone --root-owner-group -b "$work/tree" "$2" >/dev/null`
   await run('sh', ['-c', script, 'relabel', from, to, version, other])
 }
