@@ -1,6 +1,6 @@
 /** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
 import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, readlink, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
@@ -102,6 +102,8 @@ export const nodeFiles: Files = {
     }),
 
   readLink: (path) => orAbsent('read', path, () => readlink(path)),
+
+  realPath: (path) => orAbsent('examined', path, () => realpath(path)),
 
   list: async (directory) => (await orAbsent('listed', directory, () => readdir(directory)))?.sort() ?? [],
 

@@ -10,7 +10,7 @@ import { BootstrapError } from '../lib/errors.ts'
 import type { Clock, Files, Http, Log, Processes } from '../lib/ports.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest } from '../store/pending-request.ts'
-import { readToken } from './credentials.ts'
+import { readBootstrapToken } from './credentials.ts'
 import type { Requester } from './decide.ts'
 import type { Observed, Memory } from './observed.ts'
 
@@ -22,6 +22,8 @@ export interface AgentPorts {
   clock: Clock
   processes: Processes
   log: Log
+  /** Of join.yaml, whose mode matters where a secret stands in it. */
+  configurationPath: string
   /** systemd's $CREDENTIALS_DIRECTORY. */
   credentialsDirectory: string | undefined
   /** $SSL_CERT_FILE. */
@@ -73,10 +75,8 @@ function nodeCredential({ seen }: ActionContext): Credential {
 /** A bootstrap token that join.yaml gives wins over the credential that discovery came upon. */
 async function bootstrapCredential(context: ActionContext): Promise<Credential> {
   const { ports, configuration } = context
-  const { bootstrap, discovery } = configuration
-  const token = bootstrap.token ?? (discovery.kind === 'token' ? discovery.token : undefined)
-  if (token !== undefined)
-    return { kind: 'token', token: bearerToken(await readToken(ports.files, token, ports.credentialsDirectory)) }
+  const token = await readBootstrapToken(ports.files, configuration, ports.credentialsDirectory)
+  if (token !== undefined) return { kind: 'token', token: bearerToken(token) }
   const source = await kubeconfigSource(context)
   const user = source === undefined ? undefined : readKubeconfig(source).user
   if (source !== undefined && user !== undefined) return await credentialOf(ports.files, source, user)

@@ -1,6 +1,6 @@
 /** Reads the secrets and bundles that join.yaml names by path, at the moment they are needed. */
 import { join } from 'node:path'
-import type { TokenSource } from '../config/index.ts'
+import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import { bootstrapTokenFault, parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
@@ -30,6 +30,16 @@ async function readCredential(files: Files, path: string): Promise<string> {
   const text = await readText(files, path)
   if (text === undefined) throw new BootstrapError('credential-unreadable', `${path} is not there`)
   return text
+}
+
+/** The bootstrap token that join.yaml gives for the certificate request; undefined where something else authenticates it. */
+export async function readBootstrapToken(
+  files: Files,
+  { bootstrap, discovery }: JoinConfiguration,
+  credentialsDirectory: string | undefined,
+): Promise<BootstrapToken | undefined> {
+  const source = bootstrap.token ?? (discovery.kind === 'token' ? discovery.token : undefined)
+  return source === undefined ? undefined : await readToken(files, source, credentialsDirectory)
 }
 
 export async function readAuthorities(files: Files, path: string): Promise<readonly Certificate[]> {

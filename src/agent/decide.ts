@@ -1,4 +1,5 @@
 /** From what was seen and the time to the one next action: pure and total. What an action does is act's. */
+import { stopsJoining } from '../findings/policy.ts'
 import type { Refusal } from '../store/pending-request.ts'
 import type { Observed, SeenIdentity } from './observed.ts'
 
@@ -15,7 +16,7 @@ export type Action =
   | { kind: 'record-refusal' }
   | { kind: 'install' }
   /** Nothing to do before `untilMs`, except to look again. */
-  | { kind: 'rest'; untilMs: number; because: 'fresh' | 'refused' | 'not-yet-valid' }
+  | { kind: 'rest'; untilMs: number; because: 'fresh' | 'refused' | 'not-yet-valid' | 'policy' }
 
 /** With a valid certificate, a refused renewal is tried again with a new key after this. */
 export const REFUSED_RENEWAL_PAUSE_MS = 60 * 60 * 1000
@@ -42,9 +43,14 @@ export function msUntilLapse({ identity }: Observed, nowMs: number): number {
 
 export function decide(seen: Observed, nowMs: number): Action {
   const standing = standingOf(seen.identity, nowMs)
+  const isForbidden = seen.violations.some(stopsJoining)
+  // A node that has joined stays one, with the cluster that it knows: policy forbids to trust anew.
+  if (isForbidden && (seen.trust.kind === 'unknown' || standing === 'none' || standing === 'expired'))
+    return { kind: 'rest', untilMs: Infinity, because: 'policy' }
   if (seen.trust.kind === 'unknown') return { kind: 'discover' }
   // A renewal that is due does not wait for a discovery that fails: the cluster of the old one still knows this node.
-  if (seen.trust.kind === 'outdated' && !(seen.rediscoveryFailed && standing === 'due')) return { kind: 'discover' }
+  const goesOnWithOutdated = isForbidden || (seen.rediscoveryFailed && standing === 'due')
+  if (seen.trust.kind === 'outdated' && !goesOnWithOutdated) return { kind: 'discover' }
   if ((standing === 'fresh' || standing === 'due') && !seen.published) return { kind: 'publish' }
   // A renewal that is due does not wait for a hook that fails.
   if (standing === 'fresh' && seen.hooks !== undefined) return { kind: 'run-hooks' }

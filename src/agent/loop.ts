@@ -3,15 +3,18 @@
  * with `once`, when the node has joined or cannot.
  */
 import type { JoinConfiguration } from '../config/index.ts'
+import { policyError } from '../findings/policy.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
+import { findingFacts, type FindingId } from '../lib/findings.ts'
 import type { Random } from '../lib/ports.ts'
 import { act } from './act.ts'
 import { isTransient, retryDelayMs } from './backoff.ts'
-import type { AgentPorts } from './context.ts'
+import type { ActionContext, AgentPorts } from './context.ts'
 import { decide, msUntilLapse, type Action } from './decide.ts'
 import { observe } from './observe.ts'
 import type { Memory, Observed } from './observed.ts'
 import { refusalError } from './refusal.ts'
+import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
 import { statusOf, type StatusBody, type StatusInput } from './status.ts'
 
 export interface LoopPorts extends AgentPorts {
@@ -38,6 +41,8 @@ const NOTHING_SEEN: Observed = {
   pending: undefined,
   request: undefined,
   refusal: undefined,
+  findings: [],
+  violations: [],
 }
 
 export class Loop {
@@ -48,6 +53,8 @@ export class Loop {
     retryRefused: false,
     doubtsCluster: false,
     rediscoveryFailed: false,
+    acceptedToken: undefined,
+    nextTokenQuestionMs: Infinity,
   }
   readonly #streaks = new Map<string, { count: number; atMs: number }>()
   #configuration: JoinConfiguration
@@ -55,6 +62,7 @@ export class Loop {
   #attemptBeganMs: number
   #failure: StatusInput['failure']
   #resting: string | undefined
+  #told: ReadonlySet<FindingId> = new Set()
   #seen: Observed = NOTHING_SEEN
   /** What was decided last, and whether it has succeeded since. */
   #last: { kind: Action['kind']; succeeded: boolean } | undefined
@@ -67,6 +75,7 @@ export class Loop {
     this.#once = once
     this.#attemptBeganMs = ports.clock.monotonicMs()
     this.#promisedMs = this.#attemptBeganMs + LONGEST_ACTION_MS
+    this.#postponeTokenQuestion()
   }
 
   /** It has not come round as it promised: something in it hangs, although the process may be well. */
@@ -91,11 +100,19 @@ export class Loop {
     this.#beginAnew()
   }
 
+  /** Who runs once ends with the join, and asks nothing after it. */
+  #postponeTokenQuestion(): void {
+    if (!this.#once) this.#memory.nextTokenQuestionMs = this.#ports.clock.nowMs() + FIRST_QUESTION_MS
+  }
+
   #beginAnew(): void {
+    this.#memory.acceptedToken = undefined
+    this.#postponeTokenQuestion()
     this.#memory.rediscoveryFailed = false
     this.#last = undefined
     this.#streaks.clear()
     this.#resting = undefined
+    this.#told = new Set()
     this.#attemptBeganMs = this.#ports.clock.monotonicMs()
     this.#wake.abort()
   }
@@ -116,9 +133,10 @@ export class Loop {
   }
 
   async #turn(signal: AbortSignal, stopped: AbortSignal): Promise<'done' | 'again'> {
-    const { files, clock } = this.#ports
+    const { files, clock, configurationPath } = this.#ports
     const configuration = this.#configuration
-    const seen = await observe(files, configuration, this.#memory)
+    const seen = await observe(files, configuration, configurationPath, this.#memory)
+    this.#tellFindings(seen)
     const action = decide(seen, clock.nowMs())
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
     this.#refuseToSpin(action)
@@ -127,11 +145,30 @@ export class Loop {
     const onProgress = (): void => {
       this.#report({ ...seen, request: this.#memory.request }, action)
     }
-    await act(action, { ports: this.#ports, configuration, seen, memory: this.#memory, onProgress, signal, stopped })
+    await act(action, this.#context(seen, onProgress, signal, stopped))
     this.#last = { kind: action.kind, succeeded: true }
     this.#attemptBeganMs = clock.monotonicMs()
     this.#failure = undefined
     return 'again'
+  }
+
+  #context(seen: Observed, onProgress: () => void, signal: AbortSignal, stopped: AbortSignal): ActionContext {
+    const [ports, configuration, memory] = [this.#ports, this.#configuration, this.#memory]
+    return { ports, configuration, seen, memory, onProgress, signal, stopped }
+  }
+
+  /** Each once, as long as it lasts. */
+  #tellFindings({ findings, violations }: Observed): void {
+    const { log } = this.#ports
+    for (const finding of findings) {
+      const { severity, requirement, consequence, remedy } = findingFacts[finding.id]
+      if (this.#told.has(finding.id)) continue
+      const fields = { finding: finding.id, hint: remedy, requirement }
+      const sentence = `${finding.seen}: ${consequence}`
+      if (violations.includes(finding)) log.error(sentence, { ...fields, code: 'policy-violated' })
+      else log[severity === 'warning' ? 'warn' : 'info'](sentence, fields)
+    }
+    this.#told = new Set(findings.map(({ id }) => id))
   }
 
   /** What has just succeeded and is needed again is not done over and over: that is a failure, and waits as one. */
@@ -149,11 +186,15 @@ export class Loop {
     this.#failure = undefined
     this.#last = undefined
     if (action.because !== 'refused') this.#streaks.clear()
-    if (this.#once && action.because !== 'fresh') throw refusedOrSkewed(seen)
+    if (this.#once && (action.because !== 'fresh' || seen.violations.length > 0)) throw restError(action, seen)
     if (this.#resting !== action.because) this.#announce(action, seen)
     this.#resting = action.because
     this.#report(seen, action)
     if (this.#once) return 'done'
+    if (action.because === 'fresh' && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
+      await askWhetherTokenIsSpent(this.#context(seen, () => undefined, signal, signal))
+      return 'again'
+    }
     client.close()
     await this.#sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
     this.#attemptBeganMs = clock.monotonicMs()
@@ -164,8 +205,9 @@ export class Loop {
     const { log } = this.#ports
     if (action.because === 'fresh') {
       log.info('joined', { node: this.#configuration.node.name, renewAt: new Date(action.untilMs).toISOString() })
-    } else {
-      const error = refusedOrSkewed(seen)
+    } else if (action.because !== 'policy') {
+      // What policy forbids is told with the findings.
+      const error = restError(action, seen)
       log.error(error.message, { code: error.code, hint: error.hint })
     }
   }
@@ -238,12 +280,15 @@ export class Loop {
 
   /** Looking may itself be what failed: then what was seen last is told. */
   async #reportFailure(): Promise<void> {
-    const seen = await observe(this.#ports.files, this.#configuration, this.#memory).catch(() => this.#seen)
+    const { files, configurationPath } = this.#ports
+    const looking = observe(files, this.#configuration, configurationPath, this.#memory)
+    const seen = await looking.catch(() => this.#seen)
     this.#report(seen, decide(seen, this.#ports.clock.nowMs()))
   }
 }
 
-function refusedOrSkewed(seen: Observed): BootstrapError {
+function restError({ because }: Action & { kind: 'rest' }, seen: Observed): BootstrapError {
+  if (because === 'policy' || because === 'fresh') return policyError(seen.violations)
   if (seen.refusal !== undefined) return refusalError(seen.refusal)
   return new BootstrapError('clock-skewed', "the current certificate lies in this machine's future")
 }

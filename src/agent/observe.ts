@@ -1,7 +1,9 @@
 /** Looks at the disk and says what is there, judged against today's configuration. It changes nothing. */
 import type { JoinConfiguration } from '../config/index.ts'
+import { violationsOf } from '../findings/policy.ts'
+import { tradeOffs } from '../findings/trade-offs.ts'
 import { caBundle, type Cluster } from '../kube/cluster.ts'
-import { NODES_GROUP } from '../kube/certificate-signing-request.ts'
+import { firstApproval, NODES_GROUP } from '../kube/certificate-signing-request.ts'
 import type { Files } from '../lib/ports.ts'
 import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
 import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
@@ -14,12 +16,19 @@ import { readPendingRequest, readRefusal, type PendingRequest, type Refusal } fr
 import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
 import { configurationDigest, discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
+import { exposures } from './exposure.ts'
 import { mismatch } from './issued-certificate.ts'
 import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
 import { dueHooks } from './hooks.ts'
 import { rotationDeadline } from './rotation.ts'
 
-export async function observe(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<Observed> {
+/** `configurationPath` is that of join.yaml. */
+export async function observe(
+  files: Files,
+  configuration: JoinConfiguration,
+  configurationPath: string,
+  memory: Memory,
+): Promise<Observed> {
   const { state, certificates } = configuration.files
   const trust = await seeTrust(files, configuration, memory)
   const cluster = trust.kind === 'unknown' ? undefined : trust.record.cluster
@@ -28,6 +37,15 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
   const underWay = ours(await readPendingRequest(files, state), configuration)
   const identity = await seeIdentity(files, certificates, configuration, cluster, await readAskedRenewal(files, state))
   const pending = isSpent(underWay, identity, refusal === undefined ? recorded : undefined) ? undefined : underWay
+  const request = pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined
+  const record = trust.kind === 'unknown' ? undefined : trust.record
+  const findings = tradeOffs({
+    configuration,
+    exposures: await exposures(files, configuration, configurationPath),
+    cluster,
+    approval: firstApproval(request) ?? record?.approval,
+    acceptedToken: memory.acceptedToken,
+  })
   return {
     trust,
     rediscoveryFailed: memory.rediscoveryFailed,
@@ -38,8 +56,10 @@ export async function observe(files: Files, configuration: JoinConfiguration, me
         ? dueHooks(configuration.hooks, await readHookRecord(files, state), identity.pair.certificate.fingerprint)
         : undefined,
     pending,
-    request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
+    request,
     refusal,
+    findings,
+    violations: violationsOf(findings, configuration.policy.require),
   }
 }
 

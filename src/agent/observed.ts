@@ -1,4 +1,5 @@
 /** What the agent sees before it decides: the disk, and the one request. Facts only; time is not part of them. */
+import type { Finding } from '../lib/findings.ts'
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
 import type { DueHooks } from './hooks.ts'
 import type { ClientPair } from '../store/client-identity.ts'
@@ -33,6 +34,10 @@ export interface Observed {
   request: ObservedRequest | undefined
   /** What became of an earlier request, unless the configuration has changed or the operator asked to try again. */
   refusal: Refusal | undefined
+  /** What the trust rests on, as far as it is known. */
+  findings: readonly Finding[]
+  /** Those of the findings that policy.require forbids. */
+  violations: readonly Finding[]
 }
 
 /** What is known beside the disk. */
@@ -45,4 +50,8 @@ export interface Memory {
   doubtsCluster: boolean
   /** The last discovery, of a cluster that another one had found before, did not succeed. */
   rediscoveryFailed: boolean
+  /** The bootstrap token that the cluster accepted after the join, and when it last did. */
+  acceptedToken: { id: string; atMs: number } | undefined
+  /** When, by the wall clock, the cluster is asked whether it still accepts the token; Infinity: never. */
+  nextTokenQuestionMs: number
 }

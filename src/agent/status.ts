@@ -1,9 +1,11 @@
 /** Where the node stands, as a document: derived from what was seen and decided, and from nothing else. Pure. */
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Evidence } from '../discovery/discovered.ts'
+import { policyError } from '../findings/policy.ts'
 import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import type { BootstrapError } from '../lib/errors.ts'
+import { findingFacts } from '../lib/findings.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { approvalCommand } from './actions/request.ts'
 import { standingOf, type Action } from './decide.ts'
@@ -40,7 +42,20 @@ export interface Status {
   }
   /** Why a changed join.yaml is not in force; the last good one is. */
   configurationProblem?: string
+  /** What the trust in the cluster rests on: each trade-off that is made, what it costs and what mends it. */
+  findings: readonly StatusFinding[]
   problem?: { code: string; message: string; hint: string; nextAttemptAt?: string }
+}
+
+export interface StatusFinding {
+  id: string
+  severity: string
+  /** Its name in policy.require, and whether it stands there. */
+  requirement: string
+  isRequired: boolean
+  seen: string
+  consequence: string
+  remedy: string
 }
 
 export interface StatusInput {
@@ -79,6 +94,7 @@ export function statusOf(input: StatusInput): StatusBody {
     ...clusterOf(seen),
     ...requestOf(seen),
     ...certificateOf(seen),
+    findings: findingsOf(seen),
     ...(problem === undefined ? {} : { problem }),
   }
 }
@@ -87,7 +103,7 @@ function stateOf({ seen, action, failure, nowMs }: StatusInput): State {
   const standing = standingOf(seen.identity, nowMs)
   const isValid = (standing === 'fresh' || standing === 'due') && seen.published
   const isRefused = action.kind === 'rest' && action.because === 'refused'
-  if (isValid) return failure === undefined && !isRefused ? 'healthy' : 'degraded'
+  if (isValid) return failure === undefined && !isRefused && seen.violations.length === 0 ? 'healthy' : 'degraded'
   if (action.kind === 'rest') return action.because === 'not-yet-valid' ? 'waiting' : 'failed'
   return failure === undefined || failure.transient ? 'waiting' : 'failed'
 }
@@ -118,6 +134,8 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
       return `joined; the certificate is renewed at ${iso(action.untilMs)}`
     case 'refused':
       return seen.refusal === undefined ? 'refused' : refusalError(seen.refusal).message
+    case 'policy':
+      return policyError(seen.violations).message
     case 'not-yet-valid':
       return "the certificate lies in this machine's future: is the clock right?"
   }
@@ -125,11 +143,18 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
 
 function problemOf({ seen, action, failure }: StatusInput): Status['problem'] {
   const refusal = action.kind === 'rest' && action.because === 'refused' ? seen.refusal : undefined
-  const error = failure?.error ?? (refusal === undefined ? undefined : refusalError(refusal))
+  const violation = seen.violations.length === 0 ? undefined : policyError(seen.violations)
+  const error = failure?.error ?? (refusal === undefined ? violation : refusalError(refusal))
   if (error === undefined) return undefined
   const nextAttempt = failure?.nextAttemptMs === undefined ? {} : { nextAttemptAt: iso(failure.nextAttemptMs) }
   return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
 }
+
+const findingsOf = ({ findings, violations }: Observed): StatusFinding[] =>
+  findings.map((finding) => {
+    const { severity, requirement, consequence, remedy } = findingFacts[finding.id]
+    return { ...finding, severity, requirement, isRequired: violations.includes(finding), consequence, remedy }
+  })
 
 function clusterOf({ trust }: Observed): Pick<Status, 'cluster'> {
   if (trust.kind === 'unknown') return {}

@@ -51,6 +51,7 @@ export function render(status: Status, runs: boolean, nowMs: number): string {
     ['way', way(status)],
     ...problemLines(status, nowMs),
     ...clusterLines(status),
+    ...findingLines(status),
     ...requestLines(status, nowMs),
     ...certificateLines(status, nowMs),
     ['agent', `${status.program.version}, pid ${status.program.pid}`],
@@ -83,8 +84,17 @@ function clusterLines({ cluster }: Status): [string, string][] {
     ['cluster', cluster.server],
     ['', `CA ${cluster.caCertHashes.join(', ')}`],
     ...cluster.evidence.verified.map((sentence): [string, string] => ['', `verified: ${sentence}`]),
-    ...cluster.evidence.assumed.map((sentence): [string, string] => ['', `on faith: ${sentence}`]),
   ]
+}
+
+function findingLines({ findings }: Status): [string, string][] {
+  return findings.flatMap(({ id, severity, requirement, isRequired, seen, consequence, remedy }, index) => [
+    [
+      index === 0 ? 'trade-offs' : '',
+      `${isRequired ? `forbidden by policy.require: ${requirement}` : severity}: ${id}: ${seen}: ${consequence}`,
+    ] as [string, string],
+    ['', `what to do: ${remedy}`] as [string, string],
+  ])
 }
 
 function requestLines({ request }: Status, nowMs: number): [string, string][] {

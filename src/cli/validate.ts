@@ -1,18 +1,27 @@
 /** `node-bootstrap validate`: the problems go to standard output, one a line, for people and editors. */
 import { nodeFiles } from '../adapters/files.ts'
+import { exposures } from '../agent/exposure.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
+import type { JoinConfiguration } from '../config/index.ts'
+import { validationReport } from '../findings/report.ts'
+import { tradeOffs } from '../findings/trade-offs.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
 
 export async function validate({ values, argument }: Invocation): Promise<ExitStatus> {
   const path = argument ?? (typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH)
   try {
-    await readConfiguration(nodeFiles, path)
+    return await report(path, await readConfiguration(nodeFiles, path))
   } catch (thrown) {
     if (!(thrown instanceof BootstrapError) || thrown.code !== 'config-invalid') throw thrown
     process.stdout.write(`${thrown.message}\n`)
     return EXIT.config
   }
-  process.stdout.write(`${path}: ok\n`)
-  return EXIT.ok
+}
+
+async function report(path: string, configuration: JoinConfiguration): Promise<ExitStatus> {
+  const findings = tradeOffs({ configuration, exposures: await exposures(nodeFiles, configuration, path) })
+  const { isUsable, lines } = validationReport(path, configuration, findings)
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return isUsable ? EXIT.ok : EXIT.config
 }

@@ -82,6 +82,7 @@ async function runLoop(
       http,
       client: new ApiClient(http, systemClock, USER_AGENT),
       log,
+      configurationPath: options.configurationPath,
       credentialsDirectory: options.environment['CREDENTIALS_DIRECTORY'],
       certificateFile: options.environment['SSL_CERT_FILE'],
       report: (body) => {

@@ -1,5 +1,6 @@
 /** What join.yaml means once it is valid: every default filled in, every unit and form settled. Types only. */
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'
+import type { Requirement } from '../lib/findings.ts'
 import type { KeyAlgorithm } from '../lib/key-algorithm.ts'
 import type { LogLevel } from '../lib/ports.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -14,6 +15,8 @@ export interface JoinConfiguration {
   hooks: HooksConfiguration
   files: FilesConfiguration
   log: { level: LogLevel; format: LogFormat }
+  /** The trade-offs that are not accepted: see lib/findings.ts. */
+  policy: { require: readonly Requirement[] }
 }
 
 export type Discovery = TokenDiscovery | FileDiscovery | HttpsDiscovery

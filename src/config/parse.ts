@@ -82,6 +82,7 @@ function configurationOf(valid: ValidJoin, hostName: string): JoinConfiguration 
     hooks: { afterJoin: valid.hooks.afterJoin.map(hookOf), afterRenew: valid.hooks.afterRenew.map(hookOf) },
     files: valid.files,
     log: valid.log,
+    policy: valid.policy,
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot'
 import { BOOTSTRAP_TOKEN_PATTERN } from '../lib/bootstrap-token.ts'
+import { REQUIREMENTS } from '../lib/findings.ts'
 import { KEY_ALGORITHMS } from '../lib/key-algorithm.ts'
 import type { LogFormat } from './configuration.ts'
 import { durationBetween } from './duration.ts'
@@ -342,6 +343,23 @@ const files = section(
   { description: 'Where things are written. Absolute, and all different.' },
 )
 
+const policy = section(
+  {
+    require: v.exactOptional(
+      v.pipe(
+        v.array(choice(REQUIREMENTS, 'What must hold: the trade-off against it is then fatal.')),
+        v.metadata({
+          title: 'a list of requirements, such as [pinned]',
+          description: 'The trade-offs that are not accepted; docs/security.md says what each of them means.',
+          examples: [['pinned', 'private-secrets']],
+        }),
+      ),
+      [],
+    ),
+  },
+  { description: 'What the trust in the cluster must not rest on.' },
+)
+
 export const joinSchema = v.pipe(
   v.strictObject({
     apiVersion: v.pipe(v.literal('node-bootstrap/v1'), v.metadata({ description: 'The version of this format.' })),
@@ -386,6 +404,7 @@ export const joinSchema = v.pipe(
       ),
       {},
     ),
+    policy: v.exactOptional(policy, {}),
   }),
   v.metadata({
     title: 'a mapping that begins with apiVersion: node-bootstrap/v1',

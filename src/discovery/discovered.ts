@@ -1,4 +1,4 @@
-/** What every way of discovery ends in: a verified cluster, and the plain account of what that trust rests on. */
+/** What every way of discovery ends in: a verified cluster, and what was verified on the way. What that trust does without is for `findings/`. */
 import type { Cluster } from '../kube/cluster.ts'
 
 export interface Evidence {
@@ -7,8 +7,6 @@ export interface Evidence {
   source: string
   /** One sentence for each thing that was verified, in order. */
   verified: readonly string[]
-  /** One sentence for each thing that was taken on faith. */
-  assumed: readonly string[]
 }
 
 export interface Discovered {

@@ -41,7 +41,6 @@ export async function discoverByFile(
         ...(knownAuthorities === undefined ? [] : ['its CA is in caFile']),
         `${cluster.server.host} proved to hold a certificate of that CA`,
       ],
-      assumed: knownAuthorities === undefined ? [`only the operator could write ${path}`] : [],
     },
   }
 }

@@ -142,12 +142,9 @@ function evidenceOf(input: HttpsDiscoveryInput, source: string, server: URL): Di
     verified: [
       ...(outOfBand ? ['the https server’s CA is in caFile'] : []),
       ...(pinned ? ['the https server showed a certificate whose public key is pinned'] : []),
+      ...(pinned || outOfBand ? [] : ['one of the system’s roots vouched for the https server']),
       ...(clusterAuthorities === undefined ? [] : ['the cluster’s CA is in clusterCAFile']),
       `${server.host} proved to hold a certificate of the CA in the kubeconfig`,
     ],
-    assumed:
-      pinned || outOfBand
-        ? []
-        : ['no CA among the system’s roots issued a certificate for the https server to somebody else'],
   }
 }

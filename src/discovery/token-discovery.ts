@@ -154,13 +154,5 @@ function evidenceOf(input: TokenDiscoveryInput, endpoint: URL, server: URL, anch
       ...(pinned ? [`its CA has a pinned public key (${hashes})`] : []),
       `${server.host} proved to hold a certificate of that CA, and serves the same cluster-info`,
     ],
-    assumed: [
-      ...(pinned || outOfBand
-        ? []
-        : ['nobody else who holds the token answered in the cluster’s place (no pin, no caFile)']),
-      ...(endpoint.host === server.host
-        ? []
-        : [`the server is ${server.host}, as cluster-info says, not ${endpoint.host}`]),
-    ],
   }
 }

@@ -30,7 +30,7 @@ export type Outcome =
   | { kind: 'pending' }
   /** Approved, and the signer has not run yet. */
   | { kind: 'approved' }
-  /** `certificate` is the PEM as it stands there, checked by nobody yet. `approvedByController` where no person did it. */
+  /** `certificate` is the PEM as it stands there, checked by nobody yet. */
   | { kind: 'issued'; certificate: string }
   | { kind: 'denied' | 'failed'; reason: string; message: string }
 
@@ -39,8 +39,24 @@ export interface ObservedRequest {
   uid: string
   resourceVersion: string
   createdAtMs: number
+  /** The user who created it, as the API server knows them; empty where it does not say. */
+  username: string
+  /** Undefined until there is one. */
+  approval: Approval | undefined
   outcome: Outcome
 }
+
+/** How a request came to be approved. */
+export interface Approval {
+  /** `AutoApproved` by Kubernetes' own controller, `KubectlApprove` by kubectl; others as they like. */
+  reason: string
+  /** From the creation of the request, by the API server's clock, in whole seconds; NaN where it does not say. */
+  afterMs: number
+}
+
+/** How a machine was let in that was no node before. A node's own request, which renews, is approved by rule everywhere. */
+export const firstApproval = (request: ObservedRequest | undefined): Approval | undefined =>
+  request?.username.startsWith(nodeUser('')) === true ? undefined : request?.approval
 
 /** The object to create. */
 export const requestObject = (desired: DesiredRequest): unknown => ({
@@ -68,8 +84,22 @@ export function parseRequestObject(value: unknown): ObservedRequest | undefined 
     uid,
     resourceVersion,
     createdAtMs: Number.isNaN(createdAtMs) ? 0 : createdAtMs,
+    username: textAt(value, 'spec', 'username') ?? '',
+    approval: approvalOf(value, createdAtMs),
     outcome: classify(value),
   }
+}
+
+const conditionOf = (value: unknown, type: string): unknown =>
+  listAt(value, 'status', 'conditions').find(
+    (item) => textAt(item, 'type') === type && (textAt(item, 'status') ?? 'True') === 'True',
+  )
+
+function approvalOf(value: unknown, createdAtMs: number): Approval | undefined {
+  const condition = conditionOf(value, 'Approved')
+  if (condition === undefined) return undefined
+  const approvedAt = textAt(condition, 'lastUpdateTime') ?? textAt(condition, 'lastTransitionTime') ?? ''
+  return { reason: printable(textAt(condition, 'reason') ?? '', 80), afterMs: Date.parse(approvedAt) - createdAtMs }
 }
 
 /**
@@ -77,15 +107,11 @@ export function parseRequestObject(value: unknown): ObservedRequest | undefined 
  * looked at. The API allows Approved and Denied never together, and conditions only to be added.
  */
 function classify(value: unknown): Outcome {
-  const condition = (type: string): unknown =>
-    listAt(value, 'status', 'conditions').find(
-      (item) => textAt(item, 'type') === type && (textAt(item, 'status') ?? 'True') === 'True',
-    )
   for (const [type, kind] of [
     ['Denied', 'denied'],
     ['Failed', 'failed'],
   ] as const) {
-    const found = condition(type)
+    const found = conditionOf(value, type)
     if (found !== undefined)
       return {
         kind,
@@ -93,7 +119,7 @@ function classify(value: unknown): Outcome {
         message: printable(textAt(found, 'message') ?? ''),
       }
   }
-  if (condition('Approved') === undefined) return { kind: 'pending' }
+  if (conditionOf(value, 'Approved') === undefined) return { kind: 'pending' }
   const certificate = textAt(value, 'status', 'certificate')
   if (certificate === undefined || certificate === '') return { kind: 'approved' }
   return { kind: 'issued', certificate: Buffer.from(certificate, 'base64').toString('latin1') }

@@ -79,6 +79,11 @@ const table = {
     retryable: false,
     hint: 'the state is kept: run it again and it goes on where it was',
   },
+  'policy-violated': {
+    exit: EXIT.config,
+    retryable: false,
+    hint: 'mend what policy.require forbids, or take the requirement out of it',
+  },
   internal: {
     exit: EXIT.software,
     retryable: true,
@@ -167,7 +172,7 @@ const table = {
   'proxy-invalid': {
     exit: EXIT.config,
     retryable: false,
-    hint: 'HTTPS_PROXY is http://[USER:PASSWORD@]HOST:PORT; set it in a drop-in of the unit, or unset it',
+    hint: 'set HTTPS_PROXY to http://[USER:PASSWORD@]HOST:PORT in a drop-in of the unit, or unset it',
   },
 
   // Discovery

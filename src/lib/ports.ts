@@ -34,6 +34,8 @@ export interface Files {
   /** Of the path itself: a link is not followed. */
   stat(path: string): Promise<FileFacts | undefined>
   readLink(path: string): Promise<string | undefined>
+  /** The path with every link on the way followed; undefined where that leads nowhere. */
+  realPath(path: string): Promise<string | undefined>
   /** Names in a directory, sorted; empty where there is no directory. */
   list(directory: string): Promise<string[]>
   /** Creates the directory and its missing parents; one that is there keeps its mode. */

@@ -1,8 +1,9 @@
 /** What discovery found out, kept over restarts in `cluster.json`: a reboot with the control plane down loses nothing. */
 import { join } from 'node:path'
 import type { Evidence, KubeconfigDocument } from '../discovery/discovered.ts'
+import type { Approval } from '../kube/certificate-signing-request.ts'
 import { caBundle, type Cluster } from '../kube/cluster.ts'
-import { fieldAt, listAt, parseJson, textAt } from '../lib/json.ts'
+import { fieldAt, listAt, numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates } from '../pki/certificate.ts'
 import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
@@ -17,6 +18,8 @@ export interface ClusterRecord {
   /** What HTTPS discovery was handed: it may hold the credential of a request that is made after a restart. */
   document: KubeconfigDocument | undefined
   verifiedAtMs: number
+  /** How this cluster approved the request by which the machine first became its node; undefined until it has. */
+  approval: Approval | undefined
 }
 
 export const clusterRecordPath = (stateDirectory: string): string => join(stateDirectory, 'cluster.json')
@@ -40,15 +43,22 @@ function parseClusterRecord(value: unknown): ClusterRecord | undefined {
   if (method !== 'token' && method !== 'file' && method !== 'https') return undefined
   const sentences = (name: string): string[] =>
     listAt(value, 'evidence', name).filter((item) => typeof item === 'string')
-  const evidence = { method, source, verified: sentences('verified'), assumed: sentences('assumed') } as const
+  const evidence = { method, source, verified: sentences('verified') } as const
   const document = parseDocument(fieldAt(value, 'document'))
-  return { cluster: { server, authorities }, evidence, configurationDigest, inputsDigest, document, verifiedAtMs }
+  const approval = parseApproval(fieldAt(value, 'approval'))
+  const found = { cluster: { server, authorities }, evidence, document, verifiedAtMs, approval }
+  return { ...found, configurationDigest, inputsDigest }
 }
 
 function parseDocument(value: unknown): KubeconfigDocument | undefined {
   const [url, text] = [textAt(value, 'url'), textAt(value, 'text')]
   if (url === undefined || text === undefined) return undefined
   return { url, text, etag: textAt(value, 'etag'), lastModified: textAt(value, 'lastModified') }
+}
+
+function parseApproval(value: unknown): Approval | undefined {
+  const reason = textAt(value, 'reason')
+  return reason === undefined ? undefined : { reason, afterMs: numberAt(value, 'afterMs') ?? NaN }
 }
 
 function parseAuthorities(pem: string): Cluster['authorities'] | undefined {
@@ -69,6 +79,7 @@ export async function writeClusterRecord(files: Files, stateDirectory: string, r
     inputsDigest: record.inputsDigest,
     document: record.document,
     verifiedAt: new Date(record.verifiedAtMs).toISOString(),
+    approval: record.approval,
   }
   await replaceFile(files, clusterRecordPath(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)
 }

@@ -101,6 +101,8 @@ const seen: ObservedRequest = {
   uid: 'u',
   resourceVersion: '7',
   createdAtMs: 0,
+  username: '',
+  approval: undefined,
   outcome: { kind: 'pending' },
 }
 const approved = { type: 'Approved', status: 'True', reason: 'r', message: 'm' }
@@ -295,7 +297,8 @@ export const parsers: readonly Parser[] = [
     seeds: json({
       server: server.href,
       certificateAuthority: authority.certificatePem,
-      evidence: { method: 'token', source: 's', verified: ['a'], assumed: ['b'] },
+      evidence: { method: 'token', source: 's', verified: ['a'] },
+      approval: { reason: 'AutoApproved', afterMs: 1000 },
       configurationDigest: 'd',
       verifiedAt: '2026-11-23T20:23:16.720Z',
     }),

@@ -13,10 +13,11 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   kube: ['pki', 'lib'],
   discovery: ['kube', 'pki', 'config', 'lib'],
   store: ['discovery', 'kube', 'pki', 'lib'],
-  agent: ['store', 'discovery', 'kube', 'pki', 'config', 'lib'],
+  findings: ['kube', 'pki', 'config', 'lib'],
+  agent: ['store', 'findings', 'discovery', 'kube', 'pki', 'config', 'lib'],
   adapters: ['lib'],
-  compose: ['adapters', 'agent', 'store', 'discovery', 'kube', 'pki', 'config', 'lib'],
-  cli: ['compose', 'adapters', 'agent', 'store', 'discovery', 'kube', 'pki', 'config', 'lib'],
+  compose: ['adapters', 'agent', 'store', 'findings', 'discovery', 'kube', 'pki', 'config', 'lib'],
+  cli: ['compose', 'adapters', 'agent', 'store', 'findings', 'discovery', 'kube', 'pki', 'config', 'lib'],
   'dev-cluster': ['pki', 'lib'],
 }
 

@@ -16,7 +16,7 @@ import { discoveryInputsDigest } from '../discovery-inputs.ts'
 const CLOCK_SKEW_MS = 5 * 60 * 1000
 
 export async function discover(context: ActionContext): Promise<void> {
-  const { ports, configuration, memory } = context
+  const { ports, configuration, memory, seen } = context
   const inputsDigest = await discoveryInputsDigest(ports.files, configuration)
   const { cluster, evidence, document } = await findCluster(context).catch((thrown: unknown) => {
     throw withClocks(thrown, context)
@@ -26,7 +26,6 @@ export async function discover(context: ActionContext): Promise<void> {
     ca: caCertHashes(cluster.authorities).join(', '),
     by: evidence.verified.join('; '),
   })
-  for (const assumption of evidence.assumed) ports.log.warn(`taken on faith: ${assumption}`)
   warnOfSkew(context)
   await writeClusterRecord(ports.files, configuration.files.state, {
     cluster,
@@ -35,6 +34,7 @@ export async function discover(context: ActionContext): Promise<void> {
     inputsDigest: inputsDigest ?? '',
     document,
     verifiedAtMs: ports.clock.nowMs(),
+    approval: seen.trust.kind === 'unknown' ? undefined : seen.trust.record.approval,
   })
   // It may be another cluster than the one in which the request was seen: it is looked up there.
   memory.request = undefined

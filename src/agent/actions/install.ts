@@ -1,9 +1,11 @@
 /** Checks the issued certificate and makes it, with its key, the current pair. Nothing is replaced before every check has passed. */
-import { NODES_GROUP } from '../../kube/certificate-signing-request.ts'
+import { isAutomatic } from '../../findings/trade-offs.ts'
+import { firstApproval, NODES_GROUP } from '../../kube/certificate-signing-request.ts'
 import { asBootstrapError, BootstrapError } from '../../lib/errors.ts'
 import { certificateToPem, type Certificate } from '../../pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { removeAskedRenewal } from '../../store/asked-renewal.ts'
+import { writeClusterRecord } from '../../store/cluster-record.ts'
 import { installPair } from '../../store/client-identity.ts'
 import { removePendingRequest } from '../../store/pending-request.ts'
 import { pendingRequest, verifiedCluster, type ActionContext } from '../context.ts'
@@ -22,6 +24,7 @@ export async function install(context: ActionContext): Promise<void> {
   const [leaf] = chain
   const nowMs = ports.clock.nowMs()
   if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) throw await outOfItsTime(context, leaf, nowMs)
+  await recordApproval(context)
   const path = await installPair(
     ports.files,
     configuration.files.certificates,
@@ -33,6 +36,19 @@ export async function install(context: ActionContext): Promise<void> {
   await removeAskedRenewal(ports.files, configuration.files.state)
   memory.request = undefined
   ports.log.info('the certificate is installed', { path, notAfter: new Date(leaf.notAfterMs).toISOString() })
+}
+
+/** That a cluster lets machines in by itself is told as long as the node is its node, also after a restart. */
+async function recordApproval(context: ActionContext): Promise<void> {
+  const { ports, configuration, seen } = context
+  const record = verifiedCluster(context)
+  const approval = firstApproval(seen.request)
+  if (
+    approval === undefined ||
+    isAutomatic(approval) === (record.approval !== undefined && isAutomatic(record.approval))
+  )
+    return
+  await writeClusterRecord(ports.files, configuration.files.state, { ...record, approval })
 }
 
 /** Undefined where the certificate is not what was asked for: that is kept as a refusal, and its request is not asked again. */

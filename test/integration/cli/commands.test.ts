@@ -67,14 +67,22 @@ describe('the command line', function () {
   })
 
   it('validates a file: ok, or every problem on a line of its own, on standard output', async () => {
-    const good = join(configs, 'token-minimal/join.yaml')
-    assert.deepEqual(await command('validate', good), { code: EXIT.ok, stdout: `${good}: ok`, stderr: '' })
+    const good = join(configs, 'token-with-ca-file/join.yaml')
+    const verdict = await readFile(join(configs, 'token-with-ca-file/expected.txt'), 'utf8')
+    assert.deepEqual(await command('validate', good), {
+      code: EXIT.ok,
+      stdout: verdict.trim().replaceAll('join.yaml: ', `${good}: `),
+      stderr: '',
+    })
     const bad = join(configs, 'two-tokens/join.yaml')
     const expected = await readFile(join(configs, 'two-tokens/expected.txt'), 'utf8')
     const { code, stdout, stderr } = await command('validate', '--config', bad)
     assert.equal(code, EXIT.config)
     assert.equal(stdout.replaceAll(bad, 'join.yaml'), expected.trim())
     assert.equal(stderr, '')
+    const forbidden = await command('validate', join(configs, 'policy-broken/join.yaml'))
+    assert.equal(forbidden.code, EXIT.config)
+    assert.match(forbidden.stdout, /^\S+join\.yaml: error: token-without-pin: .*\(policy\.require: pinned\)$/m)
     const missing = await command('validate', '/does/not/exist')
     assert.equal(missing.code, EXIT.config)
     assert.match(missing.stderr, /is not there\n {2}\(config-unreadable\)/)

@@ -90,7 +90,6 @@ describe('discovery by a kubeconfig', () => {
       const { cluster: found, evidence } = await discover(kubeconfig())
       assert.equal(found.server.host, cluster.endpoint)
       assert.deepEqual([evidence.method, evidence.source], ['file', directory.join('cluster-info.yaml')])
-      assert.match(evidence.assumed.join(), /only the operator could write/)
       assert.deepEqual(
         asked().map(({ method, path }) => `${method} ${path}`),
         ['GET /version'],
@@ -139,7 +138,7 @@ describe('discovery by a kubeconfig', () => {
       const without = kubeconfig({ 'certificate-authority-data': undefined })
       assert.equal((await failure(without)).code, 'ca-missing')
       assert.deepEqual((await discover(without, clusterBundle())).cluster.authorities, clusterBundle())
-      assert.deepEqual((await discover(kubeconfig(), clusterBundle())).evidence.assumed, [])
+      assert.deepEqual((await discover(kubeconfig(), clusterBundle())).evidence.verified[0], 'its CA is in caFile')
       assert.equal((await failure(kubeconfig(), bundle(stranger))).code, 'ca-not-trusted')
     })
 
@@ -282,7 +281,8 @@ describe('discovery by a kubeconfig', () => {
       const server = await serve()
       const { cluster: found, evidence, document } = await discover(server.url('/cluster-info.yaml'))
       assert.equal(found.server.host, cluster.endpoint)
-      assert.deepEqual([evidence.method, evidence.assumed], ['https', []])
+      assert.equal(evidence.method, 'https')
+      assert.match(evidence.verified[0] ?? '', /caFile/)
       assert.equal(document.text, kubeconfig())
       assert.deepEqual(
         asked().map(({ path }) => path),
@@ -295,7 +295,7 @@ describe('discovery by a kubeconfig', () => {
       const roots = directory.join('roots.pem')
       await writeFile(roots, `# comment\n${stranger.certificatePem}${authority.certificatePem}`)
       const { evidence } = await discover(server.url('/cluster-info.yaml'), {}, roots)
-      assert.match(evidence.assumed.join(), /system’s roots/)
+      assert.match(evidence.verified.join(), /system’s roots/)
       await writeFile(roots, stranger.certificatePem)
       const error = await failure(server.url('/cluster-info.yaml'), {}, roots)
       assert.equal(error.code, 'server-untrusted')
@@ -331,7 +331,6 @@ describe('discovery by a kubeconfig', () => {
         const [parts, pin] = leafPin(authority, LOOPBACK)
         const server = await start(parts)
         const { evidence } = await discover(server.url('/cluster-info.yaml'), { caCertHashes: [pin] })
-        assert.deepEqual(evidence.assumed, [])
         assert.match(evidence.verified.join(), /public key is pinned/)
       })
 

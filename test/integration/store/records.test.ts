@@ -53,11 +53,12 @@ describe('the state directory', () => {
     )
     const record = {
       cluster: { server: new URL('https://[fd00::1]:6443/base'), authorities },
-      evidence: { method: 'token' as const, source: 'a:1', verified: ['one', 'two'], assumed: [] },
+      evidence: { method: 'token' as const, source: 'a:1', verified: ['one', 'two'] },
       configurationDigest: 'digest',
       inputsDigest: 'sha256:c',
       document: { url: 'https://a/b?c', text: 'kind: Config', etag: '"1"', lastModified: undefined },
       verifiedAtMs: 1_700_000_000_123,
+      approval: { reason: 'AutoApproved', afterMs: 1000 },
     }
     const path = (): string => join(directory, 'cluster.json')
 

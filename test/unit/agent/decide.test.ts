@@ -50,6 +50,11 @@ const dimensions = {
     failed: { kind: 'failed', reason: 'SignerValidationFailure', message: 'no' },
   },
   refusal: { none: 0, young: REFUSED_RENEWAL_PAUSE_MS - 1, old: REFUSED_RENEWAL_PAUSE_MS },
+  policy: {
+    kept: [],
+    broken: [{ id: 'token-without-pin', seen: 'there is no pin' }],
+    'broken after the join': [{ id: 'token-still-valid', seen: 'the token is accepted' }],
+  },
 } as const satisfies Record<string, Record<string, unknown>>
 
 type Dimension = keyof typeof dimensions
@@ -181,16 +186,41 @@ const tableRows: readonly Row[] = [
   },
 ]
 
+const without: readonly string[] = withoutValid.standing
+const isOfAValidCertificate = ({ when }: Row): boolean =>
+  when.trust?.join() === 'verified' && when.standing?.some((standing) => without.includes(standing)) === false
+
+const policyRows: readonly Row[] = [
+  {
+    sentence: 'what policy forbids keeps a cluster from being looked for at all',
+    when: { policy: ['broken'], trust: ['unknown'] },
+    then: () => ({ kind: 'rest', untilMs: Infinity, because: 'policy' }),
+  },
+  {
+    sentence: 'what policy forbids keeps a machine without a valid certificate from becoming a node',
+    when: { policy: ['broken'], trust: ['outdated', 'verified'], standing: withoutValid.standing },
+    then: () => ({ kind: 'rest', untilMs: Infinity, because: 'policy' }),
+  },
+  ...tableRows.filter(isOfAValidCertificate).map(({ sentence, when, then }): Row => ({
+    sentence: `${sentence}; also against policy, and then by the cluster of before`,
+    when: { ...when, policy: ['broken'], trust: ['outdated', 'verified'] },
+    then,
+  })),
+]
+
 /** Each row of a renewal holds by the cluster of before as well. */
 const rows: readonly Row[] = [
-  ...tableRows,
-  ...tableRows
-    .filter(({ when }) => when.trust === renewing.trust)
-    .map(({ sentence, when, then }) => ({
-      sentence: `${sentence}; also by the cluster of before, where the new one cannot be discovered`,
-      when: { ...when, trust: renewingAsBefore.trust, rediscovery: renewingAsBefore.rediscovery },
-      then,
-    })),
+  ...policyRows,
+  ...[
+    ...tableRows,
+    ...tableRows
+      .filter(({ when }) => when.trust === renewing.trust)
+      .map(({ sentence, when, then }) => ({
+        sentence: `${sentence}; also by the cluster of before, where the new one cannot be discovered`,
+        when: { ...when, trust: renewingAsBefore.trust, rediscovery: renewingAsBefore.rediscovery },
+        then,
+      })),
+  ].map(({ when, ...row }): Row => ({ ...row, when: { ...when, policy: ['kept', 'broken after the join'] } })),
 ]
 
 function product(): Case[] {
@@ -219,6 +249,8 @@ function seenIn(each: Case): { seen: Observed; nowMs: number } {
       pending: dimensions.pending[each.pending],
       request: outcome === undefined ? undefined : requestWith(outcome),
       refusal: each.refusal === 'none' ? undefined : refusalAt(nowMs - dimensions.refusal[each.refusal]),
+      findings: dimensions.policy[each.policy],
+      violations: dimensions.policy[each.policy],
     },
   }
 }
@@ -227,7 +259,7 @@ describe('decide: the table', () => {
   const cases = product()
 
   it('has exactly one row for each of everything that can be seen', () => {
-    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 2 * 6 * 3)
+    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 2 * 6 * 3 * 3)
     for (const each of cases) {
       const matching = rows.filter(({ when }) => applies(when, each)).map(({ sentence }) => sentence)
       assert.equal(matching.length, 1, `${JSON.stringify(each)}: ${matching.join(' / ')}`)
@@ -288,6 +320,8 @@ describe('decide: for any facts and any time', () => {
       anyMs.map((ms) => refusalAt(ms)),
       { nil: undefined },
     ),
+    findings: fc.constant([]),
+    violations: fc.constantFrom(...Object.values(dimensions.policy)),
   })
   const kinds = [
     'discover',
@@ -321,6 +355,17 @@ describe('decide: for any facts and any time', () => {
         const standing = standingOf(seen.identity, nowMs)
         if (seen.refusal === undefined || standing === 'due') return
         assert.ok(!['make-key', 'submit', 'await-outcome', 'install'].includes(decide(seen, nowMs).kind))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('never discovers, nor asks for a first certificate, against policy', () => {
+    fc.assert(
+      fc.property(anySeen, anyMs, (seen, nowMs) => {
+        const action = decide({ ...seen, violations: dimensions.policy.broken }, nowMs)
+        assert.notEqual(action.kind, 'discover')
+        assert.ok(!('as' in action) || action.as === 'node')
       }),
       { numRuns: 5000 },
     )

@@ -97,6 +97,13 @@ export class MemoryFiles implements Files {
     })
   }
 
+  realPath(path: string): Promise<string | undefined> {
+    return this.#effect('realPath', path, () => {
+      const entry = this.entries.get(path)
+      return entry?.kind === 'link' ? posix.resolve(dirname(path), entry.target) : entry && path
+    })
+  }
+
   readLink(path: string): Promise<string | undefined> {
     return this.#effect('readLink', path, () => this.entries.get(path)?.target)
   }
@@ -191,7 +198,7 @@ interface StoredRequest {
   spec: Record<string, unknown>
   requester: SeenRequest['requester']
   createdAtMs: number
-  conditions: { type: string; status: string; reason: string; message: string }[]
+  conditions: { type: string; status: string; reason: string; message: string; lastUpdateTime: string }[]
   certificate: string | undefined
 }
 
@@ -215,6 +222,7 @@ export class FakeCluster implements Http {
   /** What happens to a request that is created. */
   verdict: 'approve' | 'deny' | 'leave' = 'approve'
   certificateMs = DAY_MS
+  approvalReason = 'AutoApproved'
   /** Replaces what the signer makes. */
   sign: ((publicKey: Uint8Array, name: string) => string) | undefined
   /** In place of any answer, a watch's too. */
@@ -337,8 +345,9 @@ export class FakeCluster implements Http {
 
   #judge(request: StoredRequest, verdict: 'approve' | 'deny'): void {
     request.resourceVersion = this.#resourceVersion += 1
-    const [type, reason] = verdict === 'approve' ? ['Approved', 'AutoApproved'] : ['Denied', 'KubectlDeny']
-    request.conditions.push({ type, status: 'True', reason, message: `a test said ${verdict}` })
+    const [type, reason] = verdict === 'approve' ? ['Approved', this.approvalReason] : ['Denied', 'KubectlDeny']
+    const lastUpdateTime = new Date(this.#clock.nowMs()).toISOString()
+    request.conditions.push({ type, status: 'True', reason, message: `a test said ${verdict}`, lastUpdateTime })
     if (verdict === 'approve') request.certificate = this.#signed(request)
     this.#changed.dispatchEvent(new Event('change'))
   }
@@ -407,7 +416,10 @@ export const objectOf = (request: StoredRequest): unknown => ({
     resourceVersion: String(request.resourceVersion),
     creationTimestamp: new Date(request.createdAtMs).toISOString(),
   },
-  spec: request.spec,
+  spec: {
+    ...request.spec,
+    username: request.requester === 'node' ? 'system:node:worker-1' : `system:bootstrap:${TOKEN_ID}`,
+  },
   status: {
     conditions: request.conditions,
     ...(request.certificate === undefined ? {} : { certificate: Buffer.from(request.certificate).toString('base64') }),

@@ -55,11 +55,12 @@ export const tokenDiscovery = (overrides: Overrides = {}): Overrides => ({
 export function recordFor(configuration: JoinConfiguration, authority: CertificateAuthority): ClusterRecord {
   return {
     cluster: { server: new URL('https://10.0.0.10:6443'), authorities: parseCertificates(authority.certificatePem) },
-    evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'], assumed: ['it was assumed'] },
+    evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'] },
     configurationDigest: discoveryDigest(configuration),
     inputsDigest: digest([null]),
     document: undefined,
     verifiedAtMs: NOW_MS - HOUR_MS,
+    approval: undefined,
   }
 }
 
@@ -100,6 +101,8 @@ export const requestWith = (outcome: Outcome, name = 'node-csr-example'): Observ
   uid: 'd0a9b2f4-0000-4000-8000-000000000001',
   resourceVersion: '4711',
   createdAtMs: NOW_MS - MINUTE_MS,
+  username: `system:bootstrap:${TOKEN_ID}`,
+  approval: undefined,
   outcome,
 })
 

@@ -172,7 +172,14 @@ describe('Loop: a caFile', () => {
     await stage.runFor(2 * HOUR_MS)
     return { stage, before }
   }
-  const memory = { request: undefined, retryRefused: false, doubtsCluster: false, rediscoveryFailed: false }
+  const memory = {
+    request: undefined,
+    retryRefused: false,
+    doubtsCluster: false,
+    rediscoveryFailed: false,
+    acceptedToken: undefined,
+    nextTokenQuestionMs: Infinity,
+  }
 
   it('of other content is discovered with again, once', async () => {
     let trust: string | undefined
@@ -181,7 +188,7 @@ describe('Loop: a caFile', () => {
       const configuration = configurationWith({
         discovery: tokenDiscovery({ caCertHashes: [], caFile: CA_FILE }),
       })
-      trust = (await observe(at.files, configuration, memory)).trust.kind
+      trust = (await observe(at.files, configuration, '/etc/node-bootstrap/join.yaml', memory)).trust.kind
     })
     assert.equal(trust, 'outdated')
     assert.equal(discoveries(stage.cluster).length, 2 * before)

@@ -67,6 +67,7 @@ export class Stage {
         log,
         http: cluster,
         client: new ApiClient(cluster, clock, 'test'),
+        configurationPath: '/etc/node-bootstrap/join.yaml',
         credentialsDirectory: undefined,
         certificateFile: undefined,
         report: (status) => {

@@ -390,7 +390,7 @@ describe('Loop: being woken', () => {
     await stage.run()
     assert.deepEqual(stage.messages('error'), [])
     assert.deepEqual(
-      stage.messages('warn').filter((message) => !message.startsWith('taken on faith')),
+      stage.messages('warn').filter((message) => !message.startsWith('discovery.token has neither')),
       [],
     )
   })

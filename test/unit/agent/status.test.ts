@@ -36,6 +36,8 @@ const nothing: Observed = {
   pending: undefined,
   request: undefined,
   refusal: undefined,
+  findings: [],
+  violations: [],
 }
 const verified: Observed = { ...nothing, trust: { kind: 'verified', record } }
 const waiting: Observed = { ...verified, pending, request: requestWith({ kind: 'pending' }, pending.name) }
@@ -61,7 +63,7 @@ const clusterDocument = {
   server: 'https://10.0.0.10:6443',
   caCertHashes: [authority.caCertHash],
   verifiedAt: '2026-11-23T11:00:00.000Z',
-  evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'], assumed: ['it was assumed'] },
+  evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'] },
 }
 const certificateDocument = {
   subject: 'O=system:nodes, CN=system:node:worker-1',
@@ -82,6 +84,7 @@ describe('statusOf: golden documents', () => {
   it('a node that looks for its cluster', () => {
     assert.deepEqual(statusFor(nothing, { kind: 'discover' }), {
       node: 'worker-1',
+      findings: [],
       state: 'waiting',
       summary: 'looking for the cluster',
       step: 'cluster',
@@ -91,6 +94,7 @@ describe('statusOf: golden documents', () => {
   it('a node that cannot reach its cluster, and when it tries again', () => {
     assert.deepEqual(statusFor(nothing, { kind: 'discover' }, { failure: unreachable }), {
       node: 'worker-1',
+      findings: [],
       state: 'waiting',
       summary: '10.0.0.10:6443 refused the connection',
       step: 'cluster',
@@ -101,6 +105,7 @@ describe('statusOf: golden documents', () => {
   it('a node that waits for approval, with the line that approves it', () => {
     assert.deepEqual(statusFor(waiting, { kind: 'await-outcome', as: 'bootstrap' }), {
       node: 'worker-1',
+      findings: [],
       state: 'waiting',
       summary: `waiting for approval: kubectl certificate approve ${pending.name}`,
       step: 'approval',
@@ -114,6 +119,7 @@ describe('statusOf: golden documents', () => {
     const message = 'node-csr-example was denied: KubectlDeny: not this machine'
     assert.deepEqual(statusFor(refused, { kind: 'rest', untilMs: Infinity, because: 'refused' }), {
       node: 'worker-1',
+      findings: [],
       state: 'failed',
       summary: message,
       cluster: clusterDocument,
@@ -128,6 +134,7 @@ describe('statusOf: golden documents', () => {
   it('a node that has joined', () => {
     assert.deepEqual(statusFor(joined, { kind: 'rest', untilMs: rotateAtMs, because: 'fresh' }), {
       node: 'worker-1',
+      findings: [],
       state: 'healthy',
       summary: 'joined; the certificate is renewed at 2026-11-24T06:00:00.000Z',
       cluster: clusterDocument,
@@ -138,6 +145,7 @@ describe('statusOf: golden documents', () => {
   it('a node that renews while its certificate is good', () => {
     assert.deepEqual(statusFor({ ...joined, pending }, { kind: 'submit', as: 'node' }, { nowMs: rotateAtMs }), {
       node: 'worker-1',
+      findings: [],
       state: 'healthy',
       summary: 'submitting the certificate request',
       step: 'request',
@@ -155,6 +163,7 @@ describe('statusOf: golden documents', () => {
     const action: Action = { kind: 'make-key', as: 'node', why: 'due' }
     assert.deepEqual(statusFor(joined, action, { nowMs: rotateAtMs, failure: unreachable }), {
       node: 'worker-1',
+      findings: [],
       state: 'degraded',
       summary: '10.0.0.10:6443 refused the connection',
       step: 'key',

@@ -19,7 +19,7 @@ const certificate = (fingerprint: string): Required<Status>['certificate'] => ({
 function published(state: Status['state'], more: Partial<Status> = {}, runs = true): PublishedStatus {
   const program = { version: '1.2.3', pid: 4711, startTime: '99' }
   const summary = `it is ${state}`
-  return { status: { version: 1, program, node: 'worker-1', state, summary, since: '', ...more }, runs }
+  return { status: { version: 1, program, node: 'worker-1', state, summary, since: '', findings: [], ...more }, runs }
 }
 
 const denied = { code: 'csr-denied', message: 'node-csr-x was denied', hint: 'ask who denied it' }

@@ -16,7 +16,7 @@ const healthy: Status = {
     server: 'https://10.0.0.10:6443',
     caCertHashes: ['sha256:aa'],
     verifiedAt: '2026-11-23T10:59:00.000Z',
-    evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'], assumed: ['it was assumed'] },
+    evidence: { method: 'token', source: '10.0.0.10:6443', verified: ['it was verified'] },
   },
   certificate: {
     subject: 'CN=system:node:worker-1, O=system:nodes',
@@ -26,6 +26,17 @@ const healthy: Status = {
     notAfter: '2026-11-24T11:00:00.000Z',
     renewAt: '2026-11-24T06:00:00.000Z',
   },
+  findings: [
+    {
+      id: 'token-without-pin',
+      severity: 'warning',
+      requirement: 'pinned',
+      isRequired: false,
+      seen: 'there is no pin',
+      consequence: 'anybody may answer',
+      remedy: 'pin it',
+    },
+  ],
 }
 
 const waiting: Status = {
@@ -36,6 +47,7 @@ const waiting: Status = {
   summary: 'nobody answers',
   since: '2026-11-23T11:59:30.000Z',
   step: 'approval',
+  findings: [],
   request: {
     name: 'node-csr-x',
     fingerprint: 'SHA256:cc',
@@ -102,12 +114,21 @@ way          ✓ cluster  ✓ key  ✓ request  ✓ approval  ✓ certificate  �
 cluster      https://10.0.0.10:6443
              CA sha256:aa
              verified: it was verified
-             on faith: it was assumed
+trade-offs   warning: token-without-pin: there is no pin: anybody may answer
+             what to do: pin it
 certificate  CN=system:node:worker-1, O=system:nodes, serial 0a
              valid until 2026-11-24T11:00:00.000Z (in 23h 0m)
              renewed at 2026-11-24T06:00:00.000Z (in 18h 0m)
 agent        1.2.3, pid 4711
 `,
+    )
+  })
+
+  it('says which trade-off policy forbids', () => {
+    const findings = healthy.findings.map((finding) => ({ ...finding, isRequired: true }))
+    assert.match(
+      render({ ...healthy, findings }, true, NOW_MS),
+      /^trade-offs {3}forbidden by policy\.require: pinned: token-without-pin: there is no pin/m,
     )
   })
 

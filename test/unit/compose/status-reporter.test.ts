@@ -12,6 +12,7 @@ const body = (summary: string, state: StatusBody['state'] = 'waiting'): StatusBo
   node: 'worker-1',
   state,
   summary,
+  findings: [],
 })
 
 describe('StatusReporter', () => {

@@ -1,7 +1,9 @@
-/** Each folder of test/configs is a join.yaml and exactly what is said about it: one problem a line, or `ok`. */
+/** Each folder of test/configs is a join.yaml and exactly what is said about it: one problem a line, or `ok` and its trade-offs. */
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { formatProblem, parseConfiguration } from '../../../src/config/index.ts'
+import { validationReport } from '../../../src/findings/report.ts'
+import { tradeOffs } from '../../../src/findings/trade-offs.ts'
 
 const folder = new URL('../../configs/', import.meta.url)
 
@@ -11,7 +13,9 @@ const isUpdating = process.env['UPDATE_EXPECTED'] === '1'
 function verdict(name: string): string {
   const text = readFileSync(new URL(`${name}/join.yaml`, folder), 'utf8')
   const result = parseConfiguration(text, { file: 'join.yaml', hostName: 'host-1.example.com' })
-  return 'configuration' in result ? 'ok\n' : result.problems.map((problem) => `${formatProblem(problem)}\n`).join('')
+  if ('problems' in result) return result.problems.map((problem) => `${formatProblem(problem)}\n`).join('')
+  const { configuration } = result
+  return `${validationReport('join.yaml', configuration, tradeOffs({ configuration, exposures: [] })).lines.join('\n')}\n`
 }
 
 describe('the configurations of test/configs', () => {

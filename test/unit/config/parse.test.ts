@@ -38,6 +38,7 @@ describe('parseConfiguration', () => {
       },
       hooks: { afterJoin: [], afterRenew: [] },
       log: { level: 'info', format: 'auto' },
+      policy: { require: [] },
     })
     assert.equal(discovery.timeoutMs, 300_000)
   })

@@ -1,0 +1,68 @@
+/** Which files that hold a secret can be read by more than their owner. It looks at modes, and hands on no secret. */
+import { dirname, resolve } from 'node:path'
+import type { JoinConfiguration, TokenSource } from '../config/index.ts'
+import { readKubeconfigFile } from '../discovery/file-discovery.ts'
+import { readKubeconfig } from '../discovery/kubeconfig-material.ts'
+import type { Exposure } from '../findings/trade-offs.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import type { Files } from '../lib/ports.ts'
+
+/** In the order of `secretFiles`. What cannot be looked at says nothing. */
+export async function exposures(
+  files: Files,
+  configuration: JoinConfiguration,
+  configurationPath: string,
+): Promise<Exposure[]> {
+  const paths = new Set([
+    ...secretFiles(configuration, configurationPath),
+    ...(await kubeconfigSecrets(files, configuration)),
+  ])
+  const found = await Promise.all([...paths].map((path) => exposureOf(files, path).catch(() => undefined)))
+  return found.filter((exposure) => exposure !== undefined)
+}
+
+function secretFiles({ discovery, bootstrap }: JoinConfiguration, configurationPath: string): string[] {
+  const of = (source: TokenSource | undefined): string[] => {
+    if (source?.kind === 'inline') return [configurationPath]
+    return source?.kind === 'file' ? [source.path] : []
+  }
+  return [...(discovery.kind === 'token' ? of(discovery.token) : []), ...of(bootstrap.token)]
+}
+
+/** The kubeconfig of discovery by file, where it holds a secret, and the file of one that it names. */
+async function kubeconfigSecrets(files: Files, { discovery }: JoinConfiguration): Promise<string[]> {
+  if (discovery.kind !== 'file') return []
+  try {
+    const source = await readKubeconfigFile(files, discovery.path)
+    const { user } = readKubeconfig(source)
+    const material = user?.kind === 'certificate' ? user.key : user?.token
+    if (material === undefined) return []
+    return [material.kind === 'file' ? resolve(source.directory, material.path) : discovery.path]
+  } catch (thrown) {
+    // What is wrong with it is for discovery to tell.
+    if (thrown instanceof BootstrapError) return []
+    throw thrown
+  }
+}
+
+/** Bits of a mode, as for files to read and for directories to pass. */
+const READ = { all: 0o004, group: 0o040 } as const
+const PASS = { all: 0o001, group: 0o011 } as const
+
+async function exposureOf(files: Files, path: string): Promise<Exposure | undefined> {
+  const real = await files.realPath(path)
+  const mode = real === undefined ? undefined : (await files.stat(real))?.mode
+  if (real === undefined || mode === undefined) return undefined
+  for (const readableBy of ['all', 'group'] as const)
+    if ((mode & READ[readableBy]) !== 0 && (await isPassable(files, dirname(real), PASS[readableBy])))
+      return { path, mode, readableBy }
+  return undefined
+}
+
+/** A directory on the way that others may not pass protects what is in it. */
+async function isPassable(files: Files, directory: string, bits: number): Promise<boolean> {
+  const facts = await files.stat(directory)
+  if (facts === undefined || (facts.mode & bits) === 0) return false
+  const parent = dirname(directory)
+  return parent === directory || (await isPassable(files, parent, bits))
+}
