@@ -39,7 +39,9 @@ export function createNotify(socket: string | undefined, log: Log): Notify {
         if (latest === undefined) return
         const status = latest
         latest = undefined
-        await (await systemdNotify())({ status })
+        await (
+          await systemdNotify()
+        )({ status })
       })
     },
     reloading: () => assign('reloading', 'RELOADING=1', `MONOTONIC_USEC=${monotonicMicroseconds()}`),
