@@ -6,7 +6,7 @@ import { printable } from '../lib/text.ts'
 
 /** errno names (Node), X509_V_ERR names (OpenSSL as Node spells them) and got's own. Anything of TLS beside them is tls-failed. */
 const codes: Readonly<Record<string, ErrorCode>> = {
-  ECONNREFUSED: 'unreachable',
+  ECONNREFUSED: 'connection-refused',
   EHOSTUNREACH: 'unreachable',
   ENETUNREACH: 'unreachable',
   ENETDOWN: 'unreachable',
@@ -47,6 +47,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   UNSPECIFIED: 'server-untrusted',
   ERR_TLS_CERT_ALTNAME_INVALID: 'server-name-mismatch',
   ERR_PROXY_TUNNEL: 'proxy-refused',
+  // OpenSSL's SSL_R_WRONG_VERSION_NUMBER: the first bytes are no TLS record, but plain HTTP, SSH or the like.
+  '0A00010B': 'not-kubernetes',
 }
 
 function codeOf(name: string): ErrorCode {
@@ -59,6 +61,7 @@ function codeOf(name: string): ErrorCode {
 }
 
 const sentences: Partial<Readonly<Record<ErrorCode, string>>> = {
+  'connection-refused': 'refused the connection',
   unreachable: 'cannot be reached',
   'name-unresolved': 'has a name that does not resolve',
   'timed-out': 'does not answer',
@@ -67,18 +70,23 @@ const sentences: Partial<Readonly<Record<ErrorCode, string>>> = {
   'server-certificate-expired': 'shows an expired certificate',
   'server-certificate-not-yet-valid': 'shows a certificate that is not valid yet',
   'tls-failed': 'does not speak TLS as a Kubernetes API server does',
-  'not-kubernetes': 'does not speak HTTP as a Kubernetes API server does',
+  'not-kubernetes': 'does not speak HTTP over TLS as a Kubernetes API server does',
   'proxy-refused': 'is not connected to',
+  'proxy-authentication-required': 'is not connected to',
 }
 
 /** With a proxy in between, these tell of the way to the proxy. */
-const OF_THE_PROXY: readonly ErrorCode[] = ['unreachable', 'name-unresolved']
+const OF_THE_PROXY: readonly ErrorCode[] = ['connection-refused', 'unreachable', 'name-unresolved']
 
 /** Who failed, as the subject of a sentence. A proxy's own address may hold a password: only its host is told. */
 function subject(host: string, code: ErrorCode, proxy: URL | undefined): string {
   if (proxy === undefined) return host
   return OF_THE_PROXY.includes(code) ? `the proxy ${proxy.host}` : `${host}, through the proxy ${proxy.host},`
 }
+
+/** Node calls most of OpenSSL's errors EPROTO, and has OpenSSL's own number for them in its message alone. */
+const opensslNumber = (error: unknown): string | undefined =>
+  /\berror:([0-9A-F]{8}):/.exec(textAt(error, 'message') ?? '')?.[1]
 
 /** The first BootstrapError in the chain of causes: our own checks fail inside the connection, and got wraps them. */
 function ownError(thrown: unknown): BootstrapError | undefined {
@@ -107,8 +115,10 @@ export function transportError(
     )
   const inner = fieldAt(thrown, 'cause')
   const name = textAt(inner, 'code') ?? textAt(thrown, 'code') ?? 'unknown'
-  const code = codeOf(name)
   const status = numberAt(inner, 'statusCode') ?? numberAt(thrown, 'statusCode')
-  const detail = code === 'proxy-refused' && status !== undefined ? `it answered ${status}` : printable(name, 60)
+  const plain = codes[opensslNumber(inner) ?? ''] ?? codeOf(name)
+  const isOfProxy = plain === 'proxy-refused'
+  const code = isOfProxy && status === 407 ? 'proxy-authentication-required' : plain
+  const detail = isOfProxy && status !== undefined ? `it answered ${status}` : printable(name, 60)
   return new BootstrapError(code, `${subject(host, code, proxy)} ${sentences[code] ?? 'failed'} (${detail})`)
 }

@@ -113,10 +113,15 @@ const table = {
   },
 
   // Transport
+  'connection-refused': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'nothing listens there, or a firewall says so: check the port, and whether the API server runs',
+  },
   unreachable: {
     exit: EXIT.unavailable,
     retryable: true,
-    hint: 'check the address, the network and whether the API server runs',
+    hint: 'there is no way to that address: check it, and the routes and the firewall of this machine',
   },
   'name-unresolved': {
     exit: EXIT.unavailable,
@@ -169,6 +174,11 @@ const table = {
     retryable: true,
     hint: 'allow this machine to CONNECT there at the proxy, or name the host in NO_PROXY',
   },
+  'proxy-authentication-required': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'give HTTPS_PROXY a user and a password that the proxy knows, or name the host in NO_PROXY',
+  },
   'proxy-invalid': {
     exit: EXIT.config,
     retryable: false,
@@ -179,7 +189,7 @@ const table = {
   'not-kubernetes': {
     exit: EXIT.protocol,
     retryable: true,
-    hint: 'check the address and port: what answers there is no Kubernetes API server',
+    hint: 'check the address and port: what answers there is no Kubernetes API server, or a captive portal or proxy answers for it',
   },
   'anonymous-access-off': {
     exit: EXIT.refused,

@@ -153,7 +153,7 @@ function joining(suite: Suite): void {
     let agent
     try {
       agent = node.start()
-      const status = await node.statusWhere(agent, 'unreachable', ({ problem }) => problem?.code === 'unreachable')
+      const status = await node.statusWhere(agent, 'connection-refused', ({ problem }) => problem?.code === 'connection-refused')
       assert.equal(status.state, 'waiting')
       assert.equal(status.step, 'cluster')
     } finally {
@@ -167,7 +167,7 @@ function joining(suite: Suite): void {
     const overrides = { discovery: { token: { endpoints: ['127.0.0.1:1'] } } }
     const node = await suite.node({ overrides })
     const lost = node.start()
-    await lost.waitForLine(/"code":"unreachable"/, { timeoutMs: DEADLINE_MS })
+    await lost.waitForLine(/"code":"connection-refused"/, { timeoutMs: DEADLINE_MS })
     await terminate(lost)
     await node.configure()
     const found = node.start()
@@ -298,7 +298,7 @@ function configuration(suite: Suite): void {
   it('takes a changed join.yaml up at once, and goes on with the last good one after a bad edit', async () => {
     const node = await suite.node({ overrides: { discovery: { token: { endpoints: ['127.0.0.1:1'] } } } })
     const agent = node.start()
-    await node.statusWhere(agent, 'unreachable', ({ problem }) => problem?.code === 'unreachable')
+    await node.statusWhere(agent, 'connection-refused', ({ problem }) => problem?.code === 'connection-refused')
     await node.configure()
     await node.joined(agent)
 

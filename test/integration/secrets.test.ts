@@ -127,7 +127,7 @@ describe('secrets: the token and the private key', function () {
 
   /** Each must make the agent say something: that is what is searched. */
   const failures: [string, (token: string) => Record<string, unknown>, RegExp][] = [
-    ['nobody answers', () => ({ endpoints: ['127.0.0.1:1'] }), /"code":"unreachable"/],
+    ['nobody answers', () => ({ endpoints: ['127.0.0.1:1'] }), /"code":"connection-refused"/],
     ['no pin matches', () => ({ caCertHashes: [`sha256:${'0'.repeat(64)}`] }), /"code":"pin-mismatch"/],
     ['the token is unknown', (token) => ({ token: `zzzzzz${token.slice(6)}` }), /"code":"token-unknown"/],
     [

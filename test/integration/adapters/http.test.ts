@@ -332,9 +332,9 @@ describe('the http port', () => {
       assert.equal((await failure(await serve(authority.issue(good), answer))).code, code)
     })
 
-  it('takes a plain HTTP server for one that does not speak TLS', async () => {
+  it('takes a plain HTTP server for none of Kubernetes', async () => {
     const port = await listen(createPlainServer(ok), '127.0.0.1')
-    assert.equal((await failure(new URL(`https://127.0.0.1:${port}`))).code, 'tls-failed')
+    assert.equal((await failure(new URL(`https://127.0.0.1:${port}`))).code, 'not-kubernetes')
   })
 
   it('takes TLS 1.1 for no TLS', async () => {
@@ -346,14 +346,14 @@ describe('the http port', () => {
     assert.equal((await failure(url)).code, 'tls-failed')
   })
 
-  it('takes a reset for a lost connection, and a closed port for an unreachable one', async () => {
+  it('takes a reset for a lost connection, and a closed port for a refused one', async () => {
     const port = await listen(
       createTcpServer((socket) => socket.resetAndDestroy()),
       '127.0.0.1',
     )
     assert.equal((await failure(new URL(`https://127.0.0.1:${port}`))).code, 'connection-lost')
     await closers.pop()?.()
-    assert.equal((await failure(new URL(`https://127.0.0.1:${port}`))).code, 'unreachable')
+    assert.equal((await failure(new URL(`https://127.0.0.1:${port}`))).code, 'connection-refused')
   })
 
   it('takes a name that does not resolve for what it is', async () => {

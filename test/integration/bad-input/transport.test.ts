@@ -92,13 +92,13 @@ const servers = [
   {
     name: 'plain HTTP',
     serve: () => createHttpServer((_request, response) => response.end('hello')),
-    code: 'tls-failed',
+    code: 'not-kubernetes',
     exit: EXIT.protocol,
   },
   {
     name: 'a port that speaks first, and something else than TLS',
     serve: () => createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.9\r\n')),
-    code: 'tls-failed',
+    code: 'not-kubernetes',
     exit: EXIT.protocol,
   },
   {
@@ -107,7 +107,7 @@ const servers = [
     code: 'connection-lost',
     exit: EXIT.unavailable,
   },
-  { name: 'nothing that listens', serve: undefined, code: 'unreachable', exit: EXIT.unavailable },
+  { name: 'nothing that listens', serve: undefined, code: 'connection-refused', exit: EXIT.unavailable },
 ] as const
 
 async function onceAgainstFault(place: (typeof places)[number], { fault, code, exit }: FaultRow): Promise<void> {
@@ -178,7 +178,7 @@ describe('what is no answer', () => {
     await using scene = await createScene()
     await scene.cluster.stop()
     const agent = scene.daemon()
-    await waitForProblem(agent, 'unreachable')
+    await waitForProblem(agent, 'connection-refused')
     await scene.cluster.start()
     await waitForJoin(agent)
   })

@@ -321,7 +321,7 @@ describe('discovery by token', () => {
       assert.equal(error.code, 'pin-mismatch')
       assert.match(
         error.message,
-        new RegExp(`^127.0.0.1:${port} cannot be reached.*; by way of ${cluster.endpoint}: no pin matches`),
+        new RegExp(`^127.0.0.1:${port} refused the connection.*; by way of ${cluster.endpoint}: no pin matches`),
       )
       assert.equal(error.retryable, true)
     })

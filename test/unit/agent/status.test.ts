@@ -55,7 +55,7 @@ const unreachable = failureOf(new BootstrapError('unreachable', '10.0.0.10:6443 
 const problem = {
   code: 'unreachable',
   message: '10.0.0.10:6443 refused the connection',
-  hint: 'check the address, the network and whether the API server runs',
+  hint: 'there is no way to that address: check it, and the routes and the firewall of this machine',
   nextAttemptAt: '2026-11-23T12:01:00.000Z',
 }
 
