@@ -80,7 +80,7 @@ describe('a bad bootstrap token', () => {
     await using scene = await createScene({ veteran: true })
     const { cluster } = scene
     const token = tokenOf((options) => cluster.createToken(options))
-    await scene.configure({ discovery: { token: { token }, timeout: '2s' } })
+    await scene.configure({ discovery: { token: { token }, timeout: '10s' } })
     const before = await scene.snapshot()
     const outcome = await scene.once()
     assertEndedWith(outcome, code, exit)
