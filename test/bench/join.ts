@@ -1,25 +1,25 @@
 /**
- * What a join costs against a real kube-apiserver with automatic approval, beside a bare Node program that does the same
- * requests: time from exec to certificate and kubeconfig on disk, by phase; requests and connections; memory at rest.
- * Usage: npm run bench [RUNS]. It prints a table for docs/benchmarks.md.
+ * What a join costs against a real kube-apiserver with automatic approval, beside the peer (`kubeadm join` and the kubelet)
+ * and beside a bare Node program that does the same requests, all in turn in one run: time from exec to certificate and
+ * kubeconfig on disk, by phase; requests and connections; memory at rest.
+ * Usage: [KUBEADM=PATH KUBELET=PATH] npm run bench [RUNS]. It prints the tables of docs/benchmarks.md.
  */
 import { build } from 'esbuild'
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { codeCachePath } from '../../scripts/code-cache-paths.ts'
 import { spawnAgent } from '../harness/agent-process.ts'
 import { writeJoinConfiguration } from '../harness/join-configuration.ts'
 import { startRealControlPlane } from '../harness/real-control-plane.ts'
 import { TcpProxy } from '../harness/tcp-proxy.ts'
+import { memoryAtRest } from './memory.ts'
+import { Peer, PEER_VARIANTS, type PeerVariant } from './peer.ts'
 
 const RUNS = Number(process.argv[2] ?? 10)
-/** `kubeadm join` 1.36 with the kubelet's own bootstrap on a 2-core machine: median of 10, 270 to 504 (the issue's figure). */
-const KUBEADM_MS = 437
-const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.cjs')
+const DIST = join(import.meta.dirname, '../../dist')
 const run = promisify(execFile)
 
 const median = (values: readonly number[]): number =>
@@ -58,62 +58,105 @@ const controlPlane = await startRealControlPlane({
   extraApiServerFlags: [`--audit-policy-file=${auditPolicy}`, `--audit-log-path=${auditLog}`],
 })
 const proxy = await TcpProxy.start(controlPlane.endpoint)
+/** Where the joins go: what is timed directly, what is counted through the proxy, which takes time of its own. */
+let endpoint = controlPlane.endpoint
 try {
-  await controlPlane.updateClusterInfo((data) => ({
-    ...data,
-    kubeconfig: (data['kubeconfig'] ?? '').replace(controlPlane.endpoint, proxy.endpoint),
-  }))
-  const token = await controlPlane.createToken()
-  await measure(token)
+  await measure(await controlPlane.createToken(), await Peer.find(scratch, controlPlane))
 } finally {
   await proxy.stop()
   await controlPlane.stop()
   await rm(scratch, { recursive: true, force: true })
 }
 
-async function measure(token: string): Promise<void> {
-  const cache = { NODE_COMPILE_CACHE: join(scratch, 'compile-cache') }
-  const samples: Sample[] = []
-  const cached: Sample[] = []
-  const floors: number[] = []
-  await joinOnce(token, 'warm-up', cache)
-  for (let index = 0; index < RUNS; index += 1) {
-    floors.push(await floorOnce(token, index))
-    samples.push(await joinOnce(token, `bench-${index}`, {}))
-    cached.push(await joinOnce(token, `bench-cached-${index}`, cache))
+interface Cost {
+  /** From exec to certificate and kubeconfig on disk. */
+  doneMs: number
+  connections: number
+  requests: number
+}
+
+interface Sample extends Cost {
+  wallMs: number
+  /** From exec to the log line that ends the phase. */
+  phases: Record<string, number>
+}
+
+interface Samples {
+  /** In one more join, through the proxy. */
+  counted: { agent: Cost; peer: Cost | undefined }
+  bare: number[]
+  floor: number[]
+  cached: Sample[]
+  uncached: Sample[]
+  peer: Record<PeerVariant, Cost[]>
+}
+
+async function measure(token: string, peer: Peer | string): Promise<void> {
+  const uncachedProgram = join(scratch, 'uncached')
+  await cp(DIST, uncachedProgram, { recursive: true })
+  await rm(codeCachePath(uncachedProgram))
+  const taken: Omit<Samples, 'counted'> = {
+    bare: [],
+    floor: [],
+    cached: [],
+    uncached: [],
+    peer: { 'as kubeadm sets it up': [], 'with serverTLSBootstrap': [] },
   }
-  report(samples, cached, floors)
-  const rest = await memoryAtRest(token)
+  for (let index = 0; index < RUNS; index += 1) {
+    taken.bare.push(await timed(['-e', '0']))
+    taken.floor.push(await floorOnce(token, index))
+    taken.cached.push(await joinOnce(DIST, token, `bench-${index}`))
+    taken.uncached.push(await joinOnce(uncachedProgram, token, `bench-uncached-${index}`))
+    if (typeof peer === 'string') continue
+    for (const variant of PEER_VARIANTS) taken.peer[variant].push(await peerOnce(peer, variant, token, index))
+  }
+  report({ ...taken, counted: await count(peer) }, peer)
+  const { path } = await configurationFor(await controlPlane.createToken(), 'bench-rest')
+  const rest = await memoryAtRest([process.execPath, join(DIST, 'node-bootstrap.cjs')], path)
   console.log(
     `| resident memory at rest: RSS, PSS | ${rest.agent.rss} kB, ${rest.agent.pss} kB | bare node with https and tls: ${rest.bare.rss} kB, ${rest.bare.pss} kB | ${(rest.agent.rss / rest.bare.rss).toFixed(2)} |`,
   )
 }
 
-interface Sample {
-  wallMs: number
-  /** From exec to the log line that ends the phase. */
-  phases: Record<string, number>
-  connections: number
-  requests: number
+async function count(peer: Peer | string): Promise<Samples['counted']> {
+  await controlPlane.updateClusterInfo((data) => ({
+    ...data,
+    kubeconfig: (data['kubeconfig'] ?? '').replace(endpoint, proxy.endpoint),
+  }))
+  endpoint = proxy.endpoint
+  // A new one is there only when cluster-info, as it is now, is signed with it.
+  const token = await controlPlane.createToken()
+  return {
+    agent: await joinOnce(DIST, token, 'bench-counted'),
+    peer: typeof peer === 'string' ? undefined : await peerOnce(peer, PEER_VARIANTS[0], token, RUNS),
+  }
 }
 
-async function joinOnce(token: string, nodeName: string, environment: Record<string, string>): Promise<Sample> {
-  const directory = await mkdtemp(join(scratch, 'join-'))
-  const { path } = await writeJoinConfiguration({
-    directory,
-    controlPlane: { endpoint: proxy.endpoint, caCertHash: controlPlane.caCertHash },
+async function timed(args: readonly string[]): Promise<number> {
+  const beganMs = performance.now()
+  await run(process.execPath, args)
+  return performance.now() - beganMs
+}
+
+async function configurationFor(token: string, nodeName: string): Promise<{ path: string }> {
+  return await writeJoinConfiguration({
+    directory: await mkdtemp(join(scratch, 'join-')),
+    controlPlane: { endpoint, caCertHash: controlPlane.caCertHash },
     token,
     nodeName,
     overrides: { log: { level: 'info', format: 'json' } },
   })
+}
+
+async function joinOnce(program: string, token: string, nodeName: string): Promise<Sample> {
+  const { path } = await configurationFor(token, nodeName)
   const connectionsBefore = proxy.connections
-  const requestsBefore = await countRequests()
+  const requestsBefore = await countRequests(isOfTheAgent)
   const beganMs = performance.timeOrigin + performance.now()
   const agent = spawnAgent({
-    entry: [process.execPath, PROGRAM],
+    entry: [process.execPath, join(program, 'node-bootstrap.cjs')],
     args: ['run', '--once'],
     configPath: path,
-    env: environment,
   })
   const { code } = await agent.exited
   const wallMs = performance.timeOrigin + performance.now() - beganMs
@@ -123,19 +166,43 @@ async function joinOnce(token: string, nodeName: string, environment: Record<str
     Date.parse(events.find(({ message }) => pattern.test(message))?.time ?? '') - beganMs
   return {
     wallMs,
+    doneMs: at(PHASES['kubeconfig on disk']),
     phases: Object.fromEntries(Object.entries(PHASES).map(([name, pattern]) => [name, at(pattern)])),
     connections: proxy.connections - connectionsBefore,
-    requests: (await countRequests()) - requestsBefore,
+    requests: (await countRequests(isOfTheAgent)) - requestsBefore,
   }
 }
 
-/** Completed requests of the agent, by the API server's own audit log. */
-async function countRequests(): Promise<number> {
+async function peerOnce(peer: Peer, variant: PeerVariant, token: string, index: number): Promise<Cost> {
+  await peer.configure(variant)
+  const nodeName = `peer-${PEER_VARIANTS.indexOf(variant)}-${index}`
+  const connectionsBefore = proxy.connections
+  const requestsBefore = await countRequests(isOfThePeer)
+  let connections = NaN
+  const { ms } = await peer.join({ endpoint, caCertHash: controlPlane.caCertHash, token, nodeName }, () => {
+    connections = proxy.connections - connectionsBefore
+  })
+  return { doneMs: ms, connections, requests: (await countRequests(isOfThePeer)) - requestsBefore }
+}
+
+function isOfTheAgent(line: string): boolean {
+  return line.includes('"userAgent":"node-bootstrap/')
+}
+
+/** Up to its certificate: what it asks with that is no part of a join. */
+function isOfThePeer(line: string): boolean {
+  return /"userAgent":"kube(adm|let)\//.test(line) && /"username":"system:(anonymous|bootstrap:)/.test(line)
+}
+
+/** By the API server's own audit log, in which a watch has two lines. */
+async function countRequests(isMeant: (line: string) => boolean): Promise<number> {
   const text = await readFile(auditLog, 'utf8').catch(() => '')
-  return text
-    .split('\n')
-    .filter((line) => line.includes('"userAgent":"node-bootstrap/') && line.includes('"stage":"ResponseComplete"'))
-    .length
+  return new Set(
+    text
+      .split('\n')
+      .filter(isMeant)
+      .map((line) => /"auditID":"([^"]+)"/.exec(line)?.[1]),
+  ).size
 }
 
 async function floorOnce(token: string, index: number): Promise<number> {
@@ -155,72 +222,49 @@ async function floorOnce(token: string, index: number): Promise<number> {
     '-subj',
     `/O=system:nodes/CN=system:node:floor-${index}`,
   ])
-  const beganMs = performance.now()
-  await run(process.execPath, [floorProgram, proxy.endpoint, token, request])
-  return performance.now() - beganMs
+  return await timed([floorProgram, endpoint, token, request])
 }
 
-function report(samples: readonly Sample[], cached: readonly Sample[], floors: readonly number[]): void {
+function report({ counted, bare, floor, cached, uncached, peer: peers }: Samples, peer: Peer | string): void {
   const column = (of: readonly Sample[], name: string): number[] => of.map((sample) => sample.phases[name] ?? NaN)
-  console.log(
-    `${RUNS} runs each, ${cpus().length} cores, Kubernetes ${controlPlane.version}, Node ${process.version}\n`,
-  )
-  console.log('| ms from exec to | median (min to max) | with a compile cache |\n| --- | --- | --- |')
-  for (const name of Object.keys(PHASES))
-    console.log(`| ${name} | ${range(column(samples, name))} | ${range(column(cached, name))} |`)
-  console.log(
-    `| end of the process | ${range(samples.map((s) => s.wallMs))} | ${range(cached.map((s) => s.wallMs))} |\n`,
-  )
-  const done = (of: readonly Sample[]): number => median(column(of, 'kubeconfig on disk'))
-  const floorMs = median(floors)
-  console.log('| figure | node-bootstrap | beside | ratio |\n| --- | --- | --- | --- |')
-  console.log(
-    `| exec to certificate and kubeconfig | ${done(samples).toFixed(0)} ms | the same requests by bare Node: ${range(floors)} ms | ${(done(samples) / floorMs).toFixed(2)} |`,
-  )
-  console.log(
-    `| the same, with a compile cache | ${done(cached).toFixed(0)} ms | the same floor | ${(done(cached) / floorMs).toFixed(2)} |`,
-  )
-  console.log(
-    `| the same, without a compile cache | ${done(samples).toFixed(0)} ms | kubeadm join 1.36, measured elsewhere: ${KUBEADM_MS} ms | ${(done(samples) / KUBEADM_MS).toFixed(2)} |`,
-  )
-  console.log(`| requests | ${Math.max(...samples.map((s) => s.requests))} | kubeadm join: 9 | |`)
-  console.log(`| connections | ${Math.max(...samples.map((s) => s.connections))} | | |`)
-}
-
-interface Memory {
-  rss: number
-  pss: number
-}
-
-/** From smaps_rollup, in kB. */
-async function memoryOf(pid: number): Promise<Memory> {
-  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1])
-  return { rss: field('Rss'), pss: field('Pss') }
-}
-
-/** A joined daemon and a bare Node that has loaded the same core modules, both after the same while at rest. */
-async function memoryAtRest(token: string): Promise<{ agent: Memory; bare: Memory }> {
-  const directory = await mkdtemp(join(scratch, 'rest-'))
-  const { path } = await writeJoinConfiguration({
-    directory,
-    controlPlane: { endpoint: proxy.endpoint, caCertHash: controlPlane.caCertHash },
-    token,
-    nodeName: 'bench-rest',
-    overrides: { log: { level: 'info', format: 'json' } },
-  })
-  await using agent = spawnAgent({ entry: [process.execPath, PROGRAM], args: ['run'], configPath: path })
-  const bare = spawn(
-    process.execPath,
-    ['-e', "require('node:https'); require('node:tls'); setInterval(() => {}, 60000)"],
-    { stdio: 'ignore' },
-  )
-  try {
-    await agent.waitForLine(/"message":"joined"/)
-    await delay(20_000)
-    return { agent: await memoryOf(agent.pid), bare: await memoryOf(bare.pid ?? 0) }
-  } finally {
-    bare.kill()
-    await once(bare, 'exit')
+  const row = (...cells: readonly (string | number)[]): void => {
+    console.log(`| ${cells.join(' | ')} |`)
   }
+  const named = typeof peer === 'string' ? `not measured: ${peer}` : peer.version
+  console.log(
+    `${RUNS} runs each in turn, ${cpus().length} cores, Kubernetes ${controlPlane.version}, Node ${process.version}; node -e 0 takes ${range(bare)} ms; kubeadm and kubelet: ${named}\n`,
+  )
+  row('ms from exec to', 'median (min to max)', 'without the code cache')
+  row('---', '---', '---')
+  for (const name of Object.keys(PHASES)) row(name, range(column(cached, name)), range(column(uncached, name)))
+  row('end of the process', range(cached.map((s) => s.wallMs)), range(uncached.map((s) => s.wallMs)))
+
+  const done = median(cached.map((s) => s.doneMs))
+  const doneUncached = median(uncached.map((s) => s.doneMs))
+  console.log()
+  row('figure', 'node-bootstrap', 'beside', 'ratio')
+  row('---', '---', '---', '---')
+  const time = 'exec to certificate and kubeconfig'
+  for (const [variant, costs] of Object.entries(peers)) {
+    if (costs.length === 0) continue
+    const times = costs.map((cost) => cost.doneMs)
+    const name = `kubeadm join and kubelet, ${variant}`
+    row(time, `${done.toFixed(0)} ms`, `${name}: ${range(times)} ms`, (done / median(times)).toFixed(2))
+    row(
+      `${time}, without the code cache`,
+      `${doneUncached.toFixed(0)} ms`,
+      'the same',
+      (doneUncached / median(times)).toFixed(2),
+    )
+  }
+  for (const what of ['requests', 'connections'] as const) {
+    const ofThePeer = counted.peer === undefined ? '' : `kubeadm join and kubelet: ${counted.peer[what]}`
+    row(what, counted.agent[what], ofThePeer, '')
+  }
+  row(
+    time,
+    `${done.toFixed(0)} ms`,
+    `the same requests by bare Node: ${range(floor)} ms`,
+    (done / median(floor)).toFixed(2),
+  )
 }
