@@ -31,6 +31,9 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['scripts/**/*.ts', 'test/bench/**/*.ts', 'test/fuzz/run.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['scripts/**/*.ts', 'test/bench/**/*.ts', 'test/fuzz/run.ts', 'test/mutation/run.ts'],
+    rules: { 'no-console': 'off' },
+  },
   prettier,
 )

@@ -93,6 +93,12 @@ describe('the http port', () => {
   const text = async (url: URL, more: Partial<HttpRequest> = {}): Promise<string> =>
     Buffer.from((await http.request(request(url, more))).body).toString()
 
+  it('says who cannot be reached, when asked for a server’s certificates', async () => {
+    const { signal } = new AbortController()
+    const gone = http.presentedCertificates(new URL('https://127.0.0.1:1/'), 20_000, signal)
+    assert.equal((await bootstrapErrorOf(gone)).code, 'unreachable')
+  })
+
   describe('trusts', () => {
     for (const [name, options, host] of [
       ['an IPv4 address in the subjectAltName', { ipAddresses: ['127.0.0.1'] }, '127.0.0.1'],

@@ -132,6 +132,15 @@ const object = (more: object = {}, uid = 'u') => ({
 const approved = object({ status: { conditions: [{ type: 'Approved', status: 'True' }] } })
 
 describe('submitting a request', () => {
+  for (const [name, list] of [
+    ['of another kind', { kind: 'PodList', metadata: { resourceVersion: '9' }, items: [object()] }],
+    ['without a resourceVersion', { kind: 'CertificateSigningRequestList', metadata: {}, items: [object()] }],
+  ] as const)
+    it(`takes a list ${name} for no answer`, async () => {
+      const { client } = talking(status(409), { body: list })
+      assert.equal((await bootstrapErrorOf(submitRequest(client, api, desired, signal))).code, 'response-malformed')
+    })
+
   it('creates it', async () => {
     const { http, client } = talking({ status: 201, body: object() })
     assert.equal((await submitRequest(client, api, desired, signal)).uid, 'u')

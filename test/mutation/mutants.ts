@@ -1,0 +1,122 @@
+/**
+ * The checks that keep a stranger out, each taken away once: `if (…) throw` and `if (…) return` of a refusal, operand by
+ * operand, and every other throw, are found in the sources themselves, so that a new check cannot be forgotten. What a
+ * check that is no statement would need, such as a TLS setting, is listed by hand.
+ */
+import ts from 'typescript'
+
+export interface Mutant {
+  id: number
+  file: string
+  line: number
+  /** The code that a survivor is named by. */
+  code: string
+  becomes: string
+}
+
+/** One expression, somewhere in a file exactly once, and what it becomes. */
+export interface Listed {
+  file: string
+  expression: string
+  becomes: string
+}
+
+/** A mutant that changes nothing that can be seen, and why. */
+export interface Excused {
+  file: string
+  /** As the mutant's `code`. */
+  code: string
+  why: string
+}
+
+interface Mutated {
+  text: string
+  mutants: Mutant[]
+  /** Of `listed`: not there, or more than once. */
+  stale: Listed[]
+}
+
+/** Whether mutant number `id` is the one in force. */
+const inForce = (id: number): string => `(globalThis.mutantInForce === ${id})`
+
+/** `if (…) return` of these is a refusal in the files that are looked at. */
+function isRefusal(node: ts.Expression | undefined): boolean {
+  if (node === undefined) return false
+  if (ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)) return true
+  if (ts.isNewExpression(node)) return node.expression.getText().endsWith('Error')
+  return ts.isIdentifier(node) && node.text === 'undefined'
+}
+
+/** A rethrow refuses nothing by itself. */
+const isThrow = (node: ts.Node): node is ts.ThrowStatement =>
+  ts.isThrowStatement(node) && !ts.isIdentifier(node.expression)
+
+function refuses(statement: ts.Statement): boolean {
+  if (ts.isBlock(statement)) return statement.statements.some(refuses)
+  return isThrow(statement) || (ts.isReturnStatement(statement) && isRefusal(statement.expression))
+}
+
+/** The operands of a chain of `||`; the expression itself where it is none. */
+function alternatives(node: ts.Expression): ts.Expression[] {
+  if (ts.isParenthesizedExpression(node)) return alternatives(node.expression)
+  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.BarBarToken)
+    return [...alternatives(node.left), ...alternatives(node.right)]
+  return [node]
+}
+
+interface Edit {
+  start: number
+  end: number
+  text: string
+}
+
+/** `source` with every mutant in it, each behind a question that only its own number answers. */
+export function mutateSource(file: string, source: string, listed: readonly Listed[], firstId: number): Mutated {
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
+  const edits: Edit[] = []
+  const mutants: Mutant[] = []
+  const add = (start: number, end: number, becomes: string, text: (id: number, code: string) => string): void => {
+    const id = firstId + mutants.length
+    const code = source.slice(start, end).replace(/\s+/g, ' ')
+    const line = tree.getLineAndCharacterOfPosition(start).line + 1
+    mutants.push({ id, file, line, code, becomes })
+    edits.push({ start, end, text: text(id, source.slice(start, end)) })
+  }
+  const guarded = new Set<ts.Node>()
+  const visit = (node: ts.Node): void => {
+    if (ts.isIfStatement(node) && refuses(node.thenStatement)) {
+      markThrows(node.thenStatement, guarded)
+      for (const operand of alternatives(node.expression))
+        add(operand.getStart(), operand.getEnd(), 'false', (id, code) => `(!${inForce(id)} && (${code}))`)
+    } else if (isThrow(node) && !guarded.has(node))
+      add(node.getStart(), node.getEnd(), 'nothing', (id, code) => `if (!${inForce(id)}) ${code}`)
+    ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  const stale: Listed[] = []
+  for (const entry of listed.filter((one) => one.file === file)) {
+    const start = source.indexOf(entry.expression)
+    if (start === -1 || source.includes(entry.expression, start + 1)) stale.push(entry)
+    else
+      add(
+        start,
+        start + entry.expression.length,
+        entry.becomes,
+        (id, code) => `(${inForce(id)} ? (${entry.becomes}) : (${code}))`,
+      )
+  }
+  return { text: applied(source, edits), mutants, stale }
+}
+
+function markThrows(statement: ts.Statement, guarded: Set<ts.Node>): void {
+  if (ts.isBlock(statement)) for (const one of statement.statements) markThrows(one, guarded)
+  else guarded.add(statement)
+}
+
+/** From the end to the beginning, so that the places stay what they are; no two of them overlap. */
+function applied(source: string, edits: readonly Edit[]): string {
+  let text = source
+  for (const { start, end, text: by } of edits.toSorted((one, other) => other.start - one.start))
+    text = text.slice(0, start) + by + text.slice(end)
+  return text
+}

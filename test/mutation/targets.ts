@@ -1,0 +1,114 @@
+/** Which sources hold the checks, which tests must notice that one is gone, and what is mutated or excused by hand. */
+import type { Excused, Listed } from './mutants.ts'
+
+const unit = (name: string): string => `test/unit/${name}.test.ts`
+const integration = (name: string): string => `test/integration/${name}.test.ts`
+
+const TOKEN = integration('discovery/token-discovery')
+const KUBECONFIG = integration('discovery/kubeconfig-discovery')
+const HTTP = integration('adapters/http')
+
+/** The quick tests first: the others are asked only about what those let live. */
+export const targets: Readonly<Record<string, readonly string[]>> = {
+  'src/lib/bootstrap-token.ts': [unit('lib/bootstrap-token')],
+  'src/discovery/authorities.ts': [unit('discovery/authorities'), TOKEN],
+  'src/discovery/cluster-info.ts': [TOKEN],
+  'src/discovery/detached-jws.ts': [unit('discovery/detached-jws')],
+  'src/discovery/endpoints.ts': [unit('discovery/endpoints')],
+  'src/discovery/token-discovery.ts': [TOKEN],
+  'src/discovery/file-discovery.ts': [KUBECONFIG],
+  'src/discovery/https-discovery.ts': [KUBECONFIG],
+  'src/discovery/kubeconfig-discovery.ts': [KUBECONFIG],
+  'src/discovery/kubeconfig-document.ts': [KUBECONFIG],
+  'src/discovery/kubeconfig-material.ts': [KUBECONFIG],
+  'src/discovery/system-roots.ts': [KUBECONFIG],
+  'src/kube/kubeconfig-yaml.ts': [unit('kube/kubeconfig')],
+  'src/kube/kubeconfig.ts': [unit('kube/kubeconfig'), KUBECONFIG],
+  'src/kube/json-lines.ts': [unit('kube/json-lines')],
+  'src/kube/certificate-signing-request.ts': [unit('kube/certificate-signing-request'), unit('kube/api')],
+  'src/kube/csr-api.ts': [unit('kube/api')],
+  'src/adapters/http.ts': [HTTP],
+  'src/adapters/server-name.ts': [unit('adapters/server-name'), HTTP],
+  'src/adapters/presented-chain.ts': [KUBECONFIG],
+  'src/adapters/proxy.ts': [unit('adapters/proxy')],
+  'src/agent/issued-certificate.ts': [unit('agent/issued-certificate')],
+  'src/pki/certificate.ts': [unit('pki/certificate')],
+  'src/pki/pem.ts': [unit('pki/pem')],
+  'src/pki/der-read.ts': [unit('pki/der-read'), unit('pki/certificate')],
+}
+
+const http = (expression: string, becomes: string): Listed => ({ file: 'src/adapters/http.ts', expression, becomes })
+
+export const listed: readonly Listed[] = [
+  http('checkServerName(host, certificate)', 'undefined'),
+  {
+    file: 'src/adapters/server-name.ts',
+    expression: 'checkServerIdentity(host, certificate) === undefined',
+    becomes: 'true',
+  },
+  {
+    file: 'src/discovery/token-discovery.ts',
+    expression: "knownAuthorities === undefined ? 'unverified' : { roots: knownAuthorities.map(certificateToPem) }",
+    becomes: "'unverified'",
+  },
+  {
+    file: 'src/discovery/token-discovery.ts',
+    expression: 'input.caCertHashes.length > 0 ? pinnedAuthorities(presented, input.caCertHashes) : presented',
+    becomes: 'presented',
+  },
+  {
+    file: 'src/discovery/kubeconfig-document.ts',
+    expression: "target.protocol !== 'https:'",
+    becomes: 'false',
+  },
+  {
+    file: 'src/discovery/kubeconfig-document.ts',
+    expression: "target.username !== '' || target.password !== ''",
+    becomes: 'false',
+  },
+  {
+    file: 'src/discovery/kubeconfig-document.ts',
+    expression: 'redirects <= MAX_REDIRECTS',
+    becomes: 'redirects <= 50',
+  },
+  {
+    file: 'src/agent/issued-certificate.ts',
+    expression: 'chain.length <= MAX_CERTIFICATES',
+    becomes: 'true',
+  },
+]
+
+const UNREACHABLE = 'the compiler asks for it: '
+
+export const excused: readonly Excused[] = [
+  {
+    file: 'src/discovery/detached-jws.ts',
+    code: 'header === undefined',
+    why: `${UNREACHABLE}split gives one part at least`,
+  },
+  {
+    file: 'src/discovery/detached-jws.ts',
+    code: 'mac === undefined',
+    why: `${UNREACHABLE}undefined does not have the form of a MAC, which is checked beside it`,
+  },
+  {
+    file: 'src/discovery/endpoints.ts',
+    code: 'weightiest === undefined',
+    why: `${UNREACHABLE}a configuration without an endpoint is refused`,
+  },
+  {
+    file: 'src/kube/kubeconfig.ts',
+    code: "url.hostname === ''",
+    why: 'no https URL that can be parsed is without a host; the check stands for parsers that see it otherwise',
+  },
+  {
+    file: 'src/adapters/proxy.ts',
+    code: "proxy.hostname === ''",
+    why: 'only schemes that the next check refuses, with the same code, can be without a host',
+  },
+  {
+    file: 'src/pki/der-read.ts',
+    code: 'tag === undefined',
+    why: `${UNREACHABLE}nobody reads a value at the end of the bytes`,
+  },
+]

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import type { PeerCertificate } from 'node:tls'
+import { checkServerName } from '../../../src/adapters/server-name.ts'
+
+const certificate = (subjectaltname: string | undefined): PeerCertificate =>
+  ({ subject: { CN: 'worker.example.com' }, subjectaltname }) as PeerCertificate
+
+describe('the name of a server', () => {
+  it('is in its subjectAltName', () => {
+    assert.equal(checkServerName('worker.example.com', certificate('DNS:worker.example.com')), undefined)
+  })
+
+  // Node would take the common name in place of the first two, and throw for the last.
+  for (const [what, names] of [
+    ['there is no subjectAltName', undefined],
+    ['the subjectAltName is empty', ''],
+    ['it is for another name', 'DNS:other.example.com'],
+    ['the subjectAltName cannot be read', 'DNS:"unclosed'],
+  ] as const)
+    it(`is not proven where ${what}`, () => {
+      assert.equal(checkServerName('worker.example.com', certificate(names))?.code, 'server-name-mismatch')
+    })
+})
