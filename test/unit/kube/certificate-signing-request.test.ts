@@ -48,6 +48,11 @@ describe('the CertificateSigningRequest to create', () => {
 describe('what became of a request', () => {
   const outcomeOf = (status: unknown) => parseRequestObject(csr(status))?.outcome
   const all = ['Approved', 'Denied', 'Failed'] as const
+
+  it('is no approval as long as nobody has given one', () => {
+    assert.equal(parseRequestObject(csr({ conditions: [{ type: 'Denied' }] }))?.approval, undefined)
+  })
+
   for (let bits = 0; bits < 16; bits += 1) {
     const types = all.filter((_type, index) => (bits & (1 << index)) !== 0)
     const certificate = (bits & 8) === 0 ? undefined : encoded('PEM')
