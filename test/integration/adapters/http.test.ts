@@ -96,7 +96,7 @@ describe('the http port', () => {
   it('says who cannot be reached, when asked for a server’s certificates', async () => {
     const { signal } = new AbortController()
     const gone = http.presentedCertificates(new URL('https://127.0.0.1:1/'), 20_000, signal)
-    assert.equal((await bootstrapErrorOf(gone)).code, 'unreachable')
+    assert.equal((await bootstrapErrorOf(gone)).code, 'connection-refused')
   })
 
   describe('trusts', () => {
