@@ -3,6 +3,7 @@ import { discover } from './actions/discover.ts'
 import { install } from './actions/install.ts'
 import { makeKey } from './actions/make-key.ts'
 import { publish } from './actions/publish.ts'
+import { restore, tidy } from './actions/restore.ts'
 import { awaitOutcome, recordRefusal, submit } from './actions/request.ts'
 import { runHooks } from './actions/run-hooks.ts'
 import type { ActionContext } from './context.ts'
@@ -12,6 +13,12 @@ export async function act(action: Exclude<Action, { kind: 'rest' }>, context: Ac
   switch (action.kind) {
     case 'discover':
       await discover(context)
+      break
+    case 'restore':
+      await restore(context)
+      break
+    case 'tidy':
+      await tidy(context)
       break
     case 'publish':
       await publish(context)

@@ -10,6 +10,14 @@ const LAG_CAP_MS = 5000
 /** What only a person can mend is looked at again this often, so that mending it on the cluster's side is enough. */
 const HOLD_MS = 10 * 60 * 1000
 
+/** After the first refusal of a renewal; each further one in a row doubles it. */
+const REFUSAL_PAUSE_MS = 60 * 1000
+const LONGEST_REFUSAL_PAUSE_MS = 60 * 60 * 1000
+
+/** How long a refused renewal is left alone while the certificate is valid; `count` refusals in a row, 1 at least. */
+export const refusedRenewalPauseMs = (count: number): number =>
+  Math.min(LONGEST_REFUSAL_PAUSE_MS, REFUSAL_PAUSE_MS * 2 ** (count - 1))
+
 export interface Failure {
   error: BootstrapError
   /** 1 for the first failure since the last progress. */

@@ -1,14 +1,22 @@
 /** From what was seen and the time to the one next action: pure and total. What an action does is act's. */
 import { stopsJoining } from '../findings/policy.ts'
 import type { Refusal } from '../store/pending-request.ts'
+import { refusedRenewalPauseMs } from './backoff.ts'
 import type { Observed, SeenIdentity } from './observed.ts'
+import { budgetSpentUntilMs } from './rejoin.ts'
 
 /** Whose credential a request is made with: the bootstrap token's before there is a certificate, then the node's own. */
 export type Requester = 'bootstrap' | 'node'
 
+/** `refused`, `rejoin-forbidden` and `budget-spent` stand in the way of a certificate; with `renewal-overdue` there still is one. */
+export type RestReason =
+  'fresh' | 'refused' | 'not-yet-valid' | 'policy' | 'rejoin-forbidden' | 'budget-spent' | 'renewal-overdue'
+
 export type Action =
   | { kind: 'discover' }
+  | { kind: 'restore' }
   | { kind: 'publish' }
+  | { kind: 'tidy' }
   | { kind: 'run-hooks' }
   | { kind: 'make-key'; as: Requester; why: string }
   | { kind: 'submit'; as: Requester }
@@ -16,10 +24,7 @@ export type Action =
   | { kind: 'record-refusal' }
   | { kind: 'install' }
   /** Nothing to do before `untilMs`, except to look again. */
-  | { kind: 'rest'; untilMs: number; because: 'fresh' | 'refused' | 'not-yet-valid' | 'policy' }
-
-/** With a valid certificate, a refused renewal is tried again with a new key after this. */
-export const REFUSED_RENEWAL_PAUSE_MS = 60 * 60 * 1000
+  | { kind: 'rest'; untilMs: number; because: RestReason }
 
 export type Standing = 'none' | 'fresh' | 'due' | 'expired' | 'not-yet-valid'
 
@@ -51,19 +56,33 @@ export function decide(seen: Observed, nowMs: number): Action {
   // A renewal that is due does not wait for a discovery that fails: the cluster of the old one still knows this node.
   const goesOnWithOutdated = isForbidden || (seen.rediscoveryFailed && standing === 'due')
   if (seen.trust.kind === 'outdated' && !goesOnWithOutdated) return { kind: 'discover' }
-  if ((standing === 'fresh' || standing === 'due') && !seen.published) return { kind: 'publish' }
-  // A renewal that is due does not wait for a hook that fails.
-  if (standing === 'fresh' && seen.hooks !== undefined) return { kind: 'run-hooks' }
-  if (standing === 'fresh' && seen.identity.kind === 'ours')
-    return { kind: 'rest', untilMs: seen.identity.rotateAtMs, because: 'fresh' }
+  if (seen.identity.kind === 'ours' && (standing === 'fresh' || standing === 'due')) {
+    if (seen.identity.misplaced) return { kind: 'restore' }
+    if (!seen.published) return { kind: 'publish' }
+    if (standing === 'fresh') return whileFresh(seen, seen.identity, nowMs)
+  }
   // A certificate from the future is a clock that is wrong: another request would not mend it.
   if (standing === 'not-yet-valid') return { kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }
   return nextStepToACertificate(seen, standing === 'due' ? 'node' : 'bootstrap', nowMs)
 }
 
+/** A renewal that is due waits for none of this. */
+function whileFresh(
+  seen: Observed,
+  { rotateAtMs, overdueAtMs }: SeenIdentity & { kind: 'ours' },
+  nowMs: number,
+): Action {
+  if (seen.leftOver.length > 0) return { kind: 'tidy' }
+  if (seen.hooks !== undefined) return { kind: 'run-hooks' }
+  return nowMs < overdueAtMs
+    ? { kind: 'rest', untilMs: Math.min(rotateAtMs, overdueAtMs), because: 'fresh' }
+    : { kind: 'rest', untilMs: rotateAtMs, because: 'renewal-overdue' }
+}
+
 function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): Action {
+  if (as === 'bootstrap' && !seen.mayJoin) return { kind: 'rest', untilMs: Infinity, because: 'rejoin-forbidden' }
   if (seen.refusal !== undefined) return afterRefusal(seen.refusal, as, nowMs)
-  if (seen.pending === undefined) return { kind: 'make-key', as, why: 'there is no request under way' }
+  if (seen.pending === undefined) return makeKey(seen, as, nowMs)
   switch (seen.request?.outcome.kind) {
     case undefined:
       return { kind: 'submit', as }
@@ -78,12 +97,19 @@ function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): A
   }
 }
 
-/** Without a valid certificate a refusal stands until a person acts; with one, the node asks again, rarely. */
+function makeKey(seen: Observed, as: Requester, nowMs: number): Action {
+  const untilMs = as === 'bootstrap' ? budgetSpentUntilMs(seen.keysMadeAtMs, nowMs) : undefined
+  return untilMs === undefined
+    ? { kind: 'make-key', as, why: 'there is no request under way' }
+    : { kind: 'rest', untilMs, because: 'budget-spent' }
+}
+
+/** Without a valid certificate a refusal stands until a person acts; with one, the node asks again, ever more rarely. */
 function afterRefusal(refusal: Refusal, as: Requester, nowMs: number): Action {
   if (as === 'bootstrap') return { kind: 'rest', untilMs: Infinity, because: 'refused' }
-  const againAtMs = refusal.atMs + REFUSED_RENEWAL_PAUSE_MS
+  const againAtMs = refusal.atMs + refusedRenewalPauseMs(refusal.count)
   // One from the future was recorded by a clock that was wrong.
   return nowMs >= againAtMs || nowMs < refusal.atMs
-    ? { kind: 'make-key', as, why: 'the refusal of the last renewal is an hour old' }
+    ? { kind: 'make-key', as, why: 'the last renewal was refused, and the pause after it is over' }
     : { kind: 'rest', untilMs: againAtMs, because: 'refused' }
 }

@@ -9,6 +9,7 @@ import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Files } from '../lib/ports.ts'
 import { askedRenewalPath } from '../store/asked-renewal.ts'
 import { pairPaths } from '../store/client-identity.ts'
+import { keyLedgerPath } from '../store/key-ledger.ts'
 import { clusterRecordPath, readClusterRecord } from '../store/cluster-record.ts'
 import { readText, temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath } from '../store/hook-record.ts'
@@ -41,6 +42,7 @@ export async function takeInventory(
     gone(pendingRequestPath(state), 'the key and request that have no certificate yet'),
     gone(hookRecordPath(state), 'which hooks have run'),
     gone(refusalPath(state), 'why a request was refused'),
+    gone(keyLedgerPath(state), 'when keys were made to join again'),
     gone(clusterRecordPath(state), 'the verified cluster'),
   ]
   const there = await Promise.all(items.map(async ({ path }) => (await files.stat(path)) !== undefined))

@@ -15,23 +15,28 @@ export interface ExpectedCertificate {
 /** A longer chain is no cluster's. */
 const MAX_CERTIFICATES = 10
 
-/**
- * What about `certificate` is not as expected, in words that follow "the certificate"; undefined where all is well.
- * The validity period is not looked at.
- */
+export interface Mismatch {
+  kind: 'key' | 'subject' | 'usage' | 'authority'
+  /** In words that follow "the certificate". */
+  problem: string
+}
+
+/** What about `certificate` is not as expected; undefined where all is well. The validity period is not looked at. */
 export function mismatch(
   certificate: Certificate,
   intermediates: readonly Certificate[],
   expected: ExpectedCertificate,
-): string | undefined {
+): Mismatch | undefined {
   const isOnly = (values: readonly string[], wanted: string): boolean => values.length === 1 && values[0] === wanted
-  if (!Buffer.from(certificate.spki).equals(expected.spki)) return 'is for another key'
+  if (!Buffer.from(certificate.spki).equals(expected.spki)) return { kind: 'key', problem: 'is for another key' }
   if (!isOnly(certificate.commonNames, expected.commonName))
-    return `is for ${certificate.subjectText}, not for ${expected.commonName}`
+    return { kind: 'subject', problem: `is for ${certificate.subjectText}, not for ${expected.commonName}` }
   if (!isOnly(certificate.organizations, expected.organization))
-    return `is not in the organization ${expected.organization} alone`
-  if (!certificate.extendedKeyUsages.includes(OID.clientAuth)) return 'may not be used for client authentication'
-  if (!chainsTo(certificate, intermediates, expected.cluster.authorities)) return "is not signed by the cluster's CA"
+    return { kind: 'subject', problem: `is not in the organization ${expected.organization} alone` }
+  if (!certificate.extendedKeyUsages.includes(OID.clientAuth))
+    return { kind: 'usage', problem: 'may not be used for client authentication' }
+  if (!chainsTo(certificate, intermediates, expected.cluster.authorities))
+    return { kind: 'authority', problem: "is not signed by the cluster's CA" }
   return undefined
 }
 
@@ -39,8 +44,9 @@ export function mismatch(
 export function checkIssuedCertificate(pem: string, expected: ExpectedCertificate): [Certificate, ...Certificate[]] {
   const chain = parseChain(pem)
   const [leaf, ...intermediates] = chain
-  const problem = mismatch(leaf, intermediates, expected)
-  if (problem !== undefined) throw new BootstrapError('certificate-wrong', `the certificate that was issued ${problem}`)
+  const found = mismatch(leaf, intermediates, expected)
+  if (found !== undefined)
+    throw new BootstrapError('certificate-wrong', `the certificate that was issued ${found.problem}`)
   return chain
 }
 

@@ -3,9 +3,7 @@
  * with `once`, when the node has joined or cannot.
  */
 import type { JoinConfiguration } from '../config/index.ts'
-import { policyError } from '../findings/policy.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
-import { findingFacts, type FindingId } from '../lib/findings.ts'
 import type { Random } from '../lib/ports.ts'
 import { act } from './act.ts'
 import { isTransient, retryDelayMs } from './backoff.ts'
@@ -13,8 +11,10 @@ import type { ActionContext, AgentPorts } from './context.ts'
 import { decide, msUntilLapse, type Action } from './decide.ts'
 import { observe } from './observe.ts'
 import type { Memory, Observed } from './observed.ts'
-import { refusalError } from './refusal.ts'
+import { isJoined, restingError } from './resting.ts'
+import { namingSupply } from './supply.ts'
 import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
+import { Told } from './told.ts'
 import { statusOf, type StatusBody, type StatusInput } from './status.ts'
 
 export interface LoopPorts extends AgentPorts {
@@ -43,6 +43,11 @@ const NOTHING_SEEN: Observed = {
   refusal: undefined,
   findings: [],
   violations: [],
+  hasJoined: false,
+  mayJoin: true,
+  keysMadeAtMs: [],
+  leftOver: [],
+  oddities: [],
 }
 
 export class Loop {
@@ -52,6 +57,7 @@ export class Loop {
     request: undefined,
     retryRefused: false,
     doubtsCluster: false,
+    installedFingerprint: undefined,
     rediscoveryFailed: false,
     acceptedToken: undefined,
     nextTokenQuestionMs: Infinity,
@@ -62,8 +68,8 @@ export class Loop {
   #attemptBeganMs: number
   #failure: StatusInput['failure']
   #resting: string | undefined
-  #told: ReadonlySet<FindingId> = new Set()
   #seen: Observed = NOTHING_SEEN
+  readonly #told: Told
   /** What was decided last, and whether it has succeeded since. */
   #last: { kind: Action['kind']; succeeded: boolean } | undefined
   /** When, by the monotonic clock, it will have come round again. */
@@ -73,6 +79,7 @@ export class Loop {
     this.#ports = ports
     this.#configuration = configuration
     this.#once = once
+    this.#told = new Told(ports.log)
     this.#attemptBeganMs = ports.clock.monotonicMs()
     this.#promisedMs = this.#attemptBeganMs + LONGEST_ACTION_MS
     this.#postponeTokenQuestion()
@@ -112,7 +119,7 @@ export class Loop {
     this.#last = undefined
     this.#streaks.clear()
     this.#resting = undefined
-    this.#told = new Set()
+    this.#told.beginAnew()
     this.#attemptBeganMs = this.#ports.clock.monotonicMs()
     this.#wake.abort()
   }
@@ -136,7 +143,7 @@ export class Loop {
     const { files, clock, configurationPath } = this.#ports
     const configuration = this.#configuration
     const seen = await observe(files, configuration, configurationPath, this.#memory)
-    this.#tellFindings(seen)
+    this.#told.tell(seen)
     const action = decide(seen, clock.nowMs())
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
     this.#refuseToSpin(action)
@@ -157,20 +164,6 @@ export class Loop {
     return { ports, configuration, seen, memory, onProgress, signal, stopped }
   }
 
-  /** Each once, as long as it lasts. */
-  #tellFindings({ findings, violations }: Observed): void {
-    const { log } = this.#ports
-    for (const finding of findings) {
-      const { severity, requirement, consequence, remedy } = findingFacts[finding.id]
-      if (this.#told.has(finding.id)) continue
-      const fields = { finding: finding.id, hint: remedy, requirement }
-      const sentence = `${finding.seen}: ${consequence}`
-      if (violations.includes(finding)) log.error(sentence, { ...fields, code: 'policy-violated' })
-      else log[severity === 'warning' ? 'warn' : 'info'](sentence, fields)
-    }
-    this.#told = new Set(findings.map(({ id }) => id))
-  }
-
   /** What has just succeeded and is needed again is not done over and over: that is a failure, and waits as one. */
   #refuseToSpin({ kind }: Action): void {
     const isRepeated = this.#last?.kind === kind && this.#last.succeeded && kind !== 'await-outcome'
@@ -186,9 +179,12 @@ export class Loop {
     this.#failure = undefined
     this.#last = undefined
     if (action.because !== 'refused') this.#streaks.clear()
-    if (this.#once && (action.because !== 'fresh' || seen.violations.length > 0)) throw restError(action, seen)
+    const error = restingError(seen, action.because)
+    const isDone = isJoined(action.because) && seen.violations.length === 0
+    if (this.#once && error !== undefined && !isDone) throw error
     if (this.#resting !== action.because) this.#announce(action, seen)
     this.#resting = action.because
+    this.#told.noticeOthers(seen, this.#memory)
     this.#report(seen, action)
     if (this.#once) return 'done'
     if (action.because === 'fresh' && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
@@ -203,18 +199,17 @@ export class Loop {
 
   #announce(action: Action & { kind: 'rest' }, seen: Observed): void {
     const { log } = this.#ports
-    if (action.because === 'fresh') {
+    const error = restingError(seen, action.because)
+    if (error === undefined || action.because === 'fresh')
       log.info('joined', { node: this.#configuration.node.name, renewAt: new Date(action.untilMs).toISOString() })
-    } else if (action.because !== 'policy') {
-      // What policy forbids is told with the findings.
-      const error = restError(action, seen)
-      log.error(error.message, { code: error.code, hint: error.hint })
-    }
+    // What policy forbids is told with the findings.
+    else if (error.code !== 'policy-violated') log.error(error.message, { code: error.code, hint: error.hint })
   }
 
-  async #fail(error: BootstrapError, signal: AbortSignal): Promise<void> {
+  async #fail(thrown: BootstrapError, signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#ports
-    this.#doubt(error)
+    this.#doubt(thrown)
+    const error = namingSupply(thrown, this.#seen, this.#configuration, clock.nowMs())
     const failure = {
       error,
       count: this.#countFailure(error.code),
@@ -285,12 +280,6 @@ export class Loop {
     const seen = await looking.catch(() => this.#seen)
     this.#report(seen, decide(seen, this.#ports.clock.nowMs()))
   }
-}
-
-function restError({ because }: Action & { kind: 'rest' }, seen: Observed): BootstrapError {
-  if (because === 'policy' || because === 'fresh') return policyError(seen.violations)
-  if (seen.refusal !== undefined) return refusalError(seen.refusal)
-  return new BootstrapError('clock-skewed', "the current certificate lies in this machine's future")
 }
 
 /** Of the innermost cause: that is where the defect is. Stacks hold no values. */

@@ -1,26 +1,47 @@
 /** Looks at the disk and says what is there, judged against today's configuration. It changes nothing. */
+import { basename, join } from 'node:path'
 import type { JoinConfiguration } from '../config/index.ts'
 import { violationsOf } from '../findings/policy.ts'
 import { tradeOffs } from '../findings/trade-offs.ts'
 import { caBundle, type Cluster } from '../kube/cluster.ts'
 import { firstApproval, NODES_GROUP } from '../kube/certificate-signing-request.ts'
+import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
+import { rotatesCertificates } from '../kube/kubelet-configuration.ts'
 import type { Files } from '../lib/ports.ts'
 import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
 import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
-import { readAskedRenewal } from '../store/asked-renewal.ts'
-import { readCurrentPair } from '../store/client-identity.ts'
-import { readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
-import { readText } from '../store/durable-file.ts'
+import { askedRenewalPath, readAskedRenewal } from '../store/asked-renewal.ts'
+import {
+  currentPairPath,
+  readCurrentPair,
+  readDatedPairs,
+  staleFiles,
+  type ClientPair,
+} from '../store/client-identity.ts'
+import { clusterRecordPath, readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
+import { readText, temporaryPath } from '../store/durable-file.ts'
 import { readHookRecord } from '../store/hook-record.ts'
-import { readPendingRequest, readRefusal, type PendingRequest, type Refusal } from '../store/pending-request.ts'
+import { readKeyLedger } from '../store/key-ledger.ts'
+import {
+  pendingRequestPath,
+  readPendingRequest,
+  readRefusal,
+  refusalPath,
+  type PendingRequest,
+  type Refusal,
+} from '../store/pending-request.ts'
 import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
 import { configurationDigest, discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { exposures } from './exposure.ts'
-import { mismatch } from './issued-certificate.ts'
+import { mismatch, type Mismatch } from './issued-certificate.ts'
 import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
 import { dueHooks } from './hooks.ts'
+import type { Oddity } from './oddities.ts'
 import { rotationDeadline } from './rotation.ts'
+
+/** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
+const KUBELET_RENEWS_BY = 0.92
 
 /** `configurationPath` is that of join.yaml. */
 export async function observe(
@@ -29,14 +50,19 @@ export async function observe(
   configurationPath: string,
   memory: Memory,
 ): Promise<Observed> {
-  const { state, certificates } = configuration.files
+  const { state } = configuration.files
   const trust = await seeTrust(files, configuration, memory)
   const cluster = trust.kind === 'unknown' ? undefined : trust.record.cluster
   const recorded = await readRefusal(files, state)
-  const refusal = stands(recorded, configuration, memory) ? recorded : undefined
-  const underWay = ours(await readPendingRequest(files, state), configuration)
-  const identity = await seeIdentity(files, certificates, configuration, cluster, await readAskedRenewal(files, state))
-  const pending = isSpent(underWay, identity, refusal === undefined ? recorded : undefined) ? undefined : underWay
+  const kept = await readPendingRequest(files, state)
+  const refusal = stands(recorded, kept, configuration, memory) ? recorded : undefined
+  const askedRenewal = await readAskedRenewal(files, state)
+  const { identity, oddity } = await seeIdentity(files, configuration, cluster, askedRenewal)
+  const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
+  const wanted = isWanted(kept, configuration) ? kept : undefined
+  const pending = spent ? undefined : wanted
+  const joined = await hasJoined(files, configuration, identity)
+  const publication = cluster === undefined ? [] : await unpublished(files, configuration, cluster)
   const request = pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined
   const record = trust.kind === 'unknown' ? undefined : trust.record
   const findings = tradeOffs({
@@ -46,11 +72,16 @@ export async function observe(
     approval: firstApproval(request) ?? record?.approval,
     acceptedToken: memory.acceptedToken,
   })
+  const leftOver = await seeLeftOver(files, configuration, identity, {
+    pending: spent && identity.kind === 'ours',
+    refusal: recorded !== undefined && (kept === undefined || spent),
+    askedRenewal,
+  })
   return {
     trust,
     rediscoveryFailed: memory.rediscoveryFailed,
     identity,
-    published: cluster !== undefined && (await isPublished(files, configuration, cluster)),
+    published: cluster !== undefined && publication.length === 0,
     hooks:
       identity.kind === 'ours'
         ? dueHooks(configuration.hooks, await readHookRecord(files, state), identity.pair.certificate.fingerprint)
@@ -60,7 +91,80 @@ export async function observe(
     refusal,
     findings,
     violations: violationsOf(findings, configuration.policy.require),
+    hasJoined: joined,
+    mayJoin: configuration.recovery.rejoin !== 'never' || !joined,
+    keysMadeAtMs: await seeKeysMade(files, configuration, memory),
+    leftOver,
+    oddities: [
+      ...(oddity === undefined ? [] : [oddity]),
+      ...publication.filter(({ isThere }) => isThere).map((file) => file.oddity),
+      ...(leftOver.length > 0 ? (['left-over'] as const) : []),
+      ...(kept !== undefined && wanted === undefined ? (['pending-request-outdated'] as const) : []),
+      ...(await unreadable(files, state, { trust: trust.kind === 'unknown', kept, recorded })),
+      ...(await seeKubelet(files, configuration)),
+    ],
   }
+}
+
+/** Files of the agent's own that are there and say nothing. */
+async function unreadable(
+  files: Files,
+  state: string,
+  read: { trust: boolean; kept: PendingRequest | undefined; recorded: Refusal | undefined },
+): Promise<Oddity[]> {
+  const suspects: [boolean, string, Oddity][] = [
+    [read.trust, clusterRecordPath(state), 'cluster-record-unreadable'],
+    [read.kept === undefined, pendingRequestPath(state), 'pending-request-unreadable'],
+    [read.recorded === undefined, refusalPath(state), 'refusal-unreadable'],
+  ]
+  const found: Oddity[] = []
+  for (const [isMissing, path, oddity] of suspects)
+    if (isMissing && (await files.stat(path)) !== undefined) found.push(oddity)
+  return found
+}
+
+/** Two that rotate one certificate get in each other's way sooner or later; whose task it is, is the operator's to say. */
+async function seeKubelet(files: Files, { certificate, kubelet }: JoinConfiguration): Promise<Oddity[]> {
+  if (certificate.rotation.owner === 'kubelet') return []
+  const text = await readText(files, kubelet.config).catch(() => undefined)
+  return text !== undefined && rotatesCertificates(text) ? ['kubelet-rotates-too'] : []
+}
+
+/** A node that has a pair, whatever has become of it, or the kubeconfig that comes after one. */
+async function hasJoined(files: Files, configuration: JoinConfiguration, identity: SeenIdentity): Promise<boolean> {
+  if (identity.kind !== 'absent') return true
+  return isOwnKubeconfig((await readText(files, configuration.files.kubeconfig)) ?? '')
+}
+
+async function seeKeysMade(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<readonly number[]> {
+  const ledger = await readKeyLedger(files, configuration.files.state)
+  const counts = !memory.retryRefused && ledger?.configurationDigest === configurationDigest(configuration)
+  return counts ? ledger.madeAtMs : []
+}
+
+/** What a crash leaves: temporary files, a key whose certificate is installed, a refusal without its key, a wish fulfilled, old pairs. */
+async function seeLeftOver(
+  files: Files,
+  configuration: JoinConfiguration,
+  identity: SeenIdentity,
+  own: { pending: boolean; refusal: boolean; askedRenewal: string | undefined },
+): Promise<string[]> {
+  const { state, certificates, ca, kubeconfig } = configuration.files
+  if (identity.kind !== 'ours' || identity.misplaced) return []
+  const temporary = new Set(
+    [clusterRecordPath(state), currentPairPath(certificates), ca, kubeconfig].map(temporaryPath),
+  )
+  const found: string[] = []
+  for (const path of temporary) if ((await files.stat(path)) !== undefined) found.push(path)
+  if (own.pending) found.push(pendingRequestPath(state))
+  if (own.refusal) found.push(refusalPath(state))
+  if (own.askedRenewal !== undefined && own.askedRenewal !== identity.pair.certificate.fingerprint)
+    found.push(askedRenewalPath(state))
+  const target = await files.readLink(currentPairPath(certificates))
+  // Where the kubelet renews, its files are its own.
+  if (configuration.certificate.rotation.owner === 'agent' && target !== undefined)
+    found.push(...(await staleFiles(files, certificates, join(certificates, basename(target)))))
+  return found
 }
 
 async function seeTrust(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<SeenTrust> {
@@ -80,51 +184,95 @@ async function hasSameInputs(files: Files, configuration: JoinConfiguration, rec
 
 async function seeIdentity(
   files: Files,
-  directory: string,
   configuration: JoinConfiguration,
   cluster: Cluster | undefined,
   askedRenewal: string | undefined,
-): Promise<SeenIdentity> {
-  const stored = await readCurrentPair(files, directory)
-  if (stored.kind === 'absent') return { kind: 'absent' }
-  if (stored.kind === 'broken') return { kind: 'unusable', problem: stored.problem }
-  if (cluster === undefined) return { kind: 'unusable', problem: 'belongs to a cluster that is not verified yet' }
-  const { pair } = stored
+): Promise<{ identity: SeenIdentity; oddity?: Oddity }> {
+  const { certificates } = configuration.files
+  const stored = await readCurrentPair(files, certificates)
+  if (stored.kind === 'absent') return { identity: { kind: 'absent' } }
+  // Whose the pair is cannot be told before the cluster is verified.
+  if (cluster === undefined) return { identity: { kind: 'unusable' } }
+  const owner = configuration.certificate.rotation.owner
+  const oddity = stored.kind === 'broken' ? stored.fault : mismatchOf(stored.pair, configuration, cluster)
+  if (stored.kind === 'pair' && oddity === undefined) {
+    const misplacement = owner === 'agent' ? stored.misplacement : undefined
+    const identity = oursFrom(stored.pair, configuration, { misplaced: misplacement !== undefined, askedRenewal })
+    return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
+  }
+  const older = (await readDatedPairs(files, certificates)).filter(
+    (pair) => mismatchOf(pair, configuration, cluster) === undefined,
+  )
+  const [newest] = older.toSorted((one, other) => other.certificate.notAfterMs - one.certificate.notAfterMs)
+  const identity =
+    newest === undefined
+      ? ({ kind: 'unusable' } as const)
+      : oursFrom(newest, configuration, { misplaced: true, askedRenewal })
+  return oddity === undefined ? { identity } : { identity, oddity }
+}
+
+function oursFrom(
+  pair: ClientPair,
+  configuration: JoinConfiguration,
+  { misplaced, askedRenewal }: { misplaced: boolean; askedRenewal: string | undefined },
+): SeenIdentity {
+  const { owner, window } = configuration.certificate.rotation
+  const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
+  // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
+  if (owner === 'kubelet') {
+    const overdueAtMs = notBeforeMs + KUBELET_RENEWS_BY * (notAfterMs - notBeforeMs)
+    return { kind: 'ours', pair, misplaced, rotateAtMs: notAfterMs, overdueAtMs }
+  }
+  // What the operator wants renewed has been due from its first moment on, whatever the clock says by now.
+  const rotateAtMs = askedRenewal === fingerprint ? notBeforeMs : rotationDeadline(pair, window)
+  return { kind: 'ours', pair, misplaced, rotateAtMs, overdueAtMs: Infinity }
+}
+
+const odditiesOfMismatch = {
+  subject: 'not-of-this-node',
+  usage: 'not-for-clients',
+  authority: 'not-of-this-cluster',
+  key: 'key-mismatch',
+} as const satisfies Record<Mismatch['kind'], Oddity>
+
+function mismatchOf(pair: ClientPair, configuration: JoinConfiguration, cluster: Cluster): Oddity | undefined {
   const { commonName } = nodeSubject(configuration)
-  const problem = mismatch(pair.certificate, pair.intermediates, {
-    spki: pair.certificate.spki,
+  const { spki } = pair.certificate
+  const found = mismatch(pair.certificate, pair.intermediates, {
+    spki,
     commonName,
     organization: NODES_GROUP,
     cluster,
   })
-  if (problem !== undefined) return { kind: 'unusable', problem }
-  const { owner, window } = configuration.certificate.rotation
-  const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
-  // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
-  if (owner === 'kubelet') return { kind: 'ours', pair, rotateAtMs: notAfterMs }
-  // What the operator wants renewed has been due from its first moment on, whatever the clock says by now.
-  return { kind: 'ours', pair, rotateAtMs: askedRenewal === fingerprint ? notBeforeMs : rotationDeadline(pair, window) }
+  return found === undefined ? undefined : odditiesOfMismatch[found.kind]
 }
 
-async function isPublished(files: Files, configuration: JoinConfiguration, cluster: Cluster): Promise<boolean> {
-  const { ca, kubeconfig } = configuration.files
-  return (
-    (await readText(files, ca)) === caBundle(cluster) &&
-    (await readText(files, kubeconfig)) === kubeconfigText(configuration, cluster)
-  )
+/** What is not as it should be of what the kubelet reads. One that is missing is on its way, and nothing odd. */
+async function unpublished(
+  files: Files,
+  configuration: JoinConfiguration,
+  cluster: Cluster,
+): Promise<{ oddity: Oddity; isThere: boolean }[]> {
+  const ca = await readText(files, configuration.files.ca)
+  const kubeconfig = await readText(files, configuration.files.kubeconfig)
+  const found: { oddity: Oddity; isThere: boolean }[] = []
+  if (ca !== caBundle(cluster)) found.push({ oddity: 'ca-bundle-differs', isThere: ca !== undefined })
+  if (kubeconfig !== kubeconfigText(configuration, cluster))
+    found.push({ oddity: 'kubeconfig-differs', isThere: kubeconfig !== undefined })
+  return found
 }
 
 /** A request under way counts only while it asks for what today's configuration wants. */
-function ours(pending: PendingRequest | undefined, configuration: JoinConfiguration): PendingRequest | undefined {
-  if (pending === undefined) return undefined
+function isWanted(pending: PendingRequest | undefined, configuration: JoinConfiguration): boolean {
+  if (pending === undefined) return false
   const { keyAlgorithm, durationMs } = configuration.certificate
   const spki = subjectPublicKeyInfo(pending.key)
   const name = certificateSigningRequestName({ spki, subject: nodeSubject(configuration), usages: pending.usages })
-  const isWanted =
+  return (
     name === pending.name &&
     keyAlgorithmOf(pending.key) === keyAlgorithm &&
     pending.expirationSeconds === expirationSeconds(durationMs)
-  return isWanted ? pending : undefined
+  )
 }
 
 /** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */
@@ -133,6 +281,14 @@ function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, ov
   return overcome?.name === pending.name || (identity.kind === 'ours' && identity.pair.key.equals(pending.key))
 }
 
-function stands(refusal: Refusal | undefined, configuration: JoinConfiguration, memory: Memory): boolean {
-  return !memory.retryRefused && refusal?.configurationDigest === configurationDigest(configuration)
+/** A refusal is about one key: it stands until another has taken that one's place, as long as nothing else has changed. */
+function stands(
+  refusal: Refusal | undefined,
+  kept: PendingRequest | undefined,
+  configuration: JoinConfiguration,
+  memory: Memory,
+): boolean {
+  if (refusal === undefined || memory.retryRefused) return false
+  if (refusal.configurationDigest !== configurationDigest(configuration)) return false
+  return kept === undefined || kept.name === refusal.name
 }

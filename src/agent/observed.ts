@@ -3,6 +3,7 @@ import type { Finding } from '../lib/findings.ts'
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
 import type { DueHooks } from './hooks.ts'
 import type { ClientPair } from '../store/client-identity.ts'
+import type { Oddity } from './oddities.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest, Refusal } from '../store/pending-request.ts'
 
@@ -14,10 +15,18 @@ export type SeenTrust =
 
 export type SeenIdentity =
   | { kind: 'absent' }
-  /** Not loadable, or not this node's in this cluster; `problem` follows "the current certificate". */
-  | { kind: 'unusable'; problem: string }
+  /** Not loadable, or not this node's in this cluster, and no older pair is either. */
+  | { kind: 'unusable' }
   /** This node's own in this cluster, whatever the time. */
-  | { kind: 'ours'; pair: ClientPair; rotateAtMs: number }
+  | {
+      kind: 'ours'
+      pair: ClientPair
+      rotateAtMs: number
+      /** Where the kubelet renews: when it should have done so. Infinity where the agent does. */
+      overdueAtMs: number
+      /** It is not, or not as it should be, what the link leads to. */
+      misplaced: boolean
+    }
 
 export interface Observed {
   trust: SeenTrust
@@ -38,6 +47,16 @@ export interface Observed {
   findings: readonly Finding[]
   /** Those of the findings that policy.require forbids. */
   violations: readonly Finding[]
+  /** There is a pair, whatever has become of it, or the kubeconfig that comes after one. */
+  hasJoined: boolean
+  /** Whether a request may be made with the bootstrap credential: recovery.rejoin forbids it to a node that had joined. */
+  mayJoin: boolean
+  /** When keys were made for such requests, for today's configuration and since the operator last asked. */
+  keysMadeAtMs: readonly number[]
+  /** Paths of files that are of no use any more, as a crash leaves them. */
+  leftOver: readonly string[]
+  /** Everything odd on the disk, by name. */
+  oddities: readonly Oddity[]
 }
 
 /** What is known beside the disk. */
@@ -48,6 +67,8 @@ export interface Memory {
   retryRefused: boolean
   /** The verified cluster's server no longer holds a certificate of its CA: it is to be discovered again. */
   doubtsCluster: boolean
+  /** Of the certificate that this process installed last: one that differs from it was installed by another program. */
+  installedFingerprint: string | undefined
   /** The last discovery, of a cluster that another one had found before, did not succeed. */
   rediscoveryFailed: boolean
   /** The bootstrap token that the cluster accepted after the join, and when it last did. */

@@ -8,11 +8,14 @@ import type { BootstrapError } from '../lib/errors.ts'
 import { findingFacts } from '../lib/findings.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { approvalCommand } from './actions/request.ts'
-import { standingOf, type Action } from './decide.ts'
+import { standingOf, type Action, type RestReason } from './decide.ts'
 import type { Observed } from './observed.ts'
-import { refusalError } from './refusal.ts'
+import { restingError } from './resting.ts'
 
-/** healthy: a valid identity in place. degraded: valid, but something fails. waiting: on its way. failed: needs a person. */
+/**
+ * healthy: a valid identity in place. degraded: valid, but something fails; or lost, and a credential is needed to come
+ * back. waiting: on its way. failed: needs a person.
+ */
 export type State = 'healthy' | 'degraded' | 'waiting' | 'failed'
 
 export const STEPS = ['cluster', 'key', 'request', 'approval', 'certificate', 'kubeconfig'] as const
@@ -74,6 +77,8 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 /** Hooks come after the way. */
 const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
   discover: 'cluster',
+  restore: 'certificate',
+  tidy: 'kubeconfig',
   'make-key': 'key',
   submit: 'request',
   'await-outcome': 'approval',
@@ -102,14 +107,21 @@ export function statusOf(input: StatusInput): StatusBody {
 function stateOf({ seen, action, failure, nowMs }: StatusInput): State {
   const standing = standingOf(seen.identity, nowMs)
   const isValid = (standing === 'fresh' || standing === 'due') && seen.published
-  const isRefused = action.kind === 'rest' && action.because === 'refused'
-  if (isValid) return failure === undefined && !isRefused && seen.violations.length === 0 ? 'healthy' : 'degraded'
-  if (action.kind === 'rest') return action.because === 'not-yet-valid' ? 'waiting' : 'failed'
+  const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
+  if (isValid) return failure === undefined && !isHeldUp && seen.violations.length === 0 ? 'healthy' : 'degraded'
+  if (action.kind === 'rest') return WAITING.includes(action.because) ? 'waiting' : 'failed'
+  // It was a node, and is one again as soon as it is given what it asks for.
+  if (failure?.error.code === 'rejoin-needs-credential') return 'degraded'
   return failure === undefined || failure.transient ? 'waiting' : 'failed'
 }
 
+/** Rests that end by themselves. */
+const WAITING: readonly RestReason[] = ['not-yet-valid', 'budget-spent']
+
 const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome'>, string>> = {
   discover: 'looking for the cluster',
+  restore: 'putting the certificate back in its place',
+  tidy: 'removing what was left over',
   'make-key': 'making a key',
   submit: 'submitting the certificate request',
   'record-refusal': 'the certificate request was refused',
@@ -132,19 +144,22 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
   switch (action.because) {
     case 'fresh':
       return `joined; the certificate is renewed at ${iso(action.untilMs)}`
-    case 'refused':
-      return seen.refusal === undefined ? 'refused' : refusalError(seen.refusal).message
-    case 'policy':
-      return policyError(seen.violations).message
     case 'not-yet-valid':
       return "the certificate lies in this machine's future: is the clock right?"
+    case 'budget-spent':
+      return `${restingError(seen, action.because)?.message ?? ''}; another is made at ${iso(action.untilMs)}`
+    case 'policy':
+    case 'refused':
+    case 'rejoin-forbidden':
+    case 'renewal-overdue':
+      return restingError(seen, action.because)?.message ?? ''
   }
 }
 
 function problemOf({ seen, action, failure }: StatusInput): Status['problem'] {
-  const refusal = action.kind === 'rest' && action.because === 'refused' ? seen.refusal : undefined
   const violation = seen.violations.length === 0 ? undefined : policyError(seen.violations)
-  const error = failure?.error ?? (refusal === undefined ? violation : refusalError(refusal))
+  const resting = action.kind === 'rest' ? restingError(seen, action.because) : undefined
+  const error = failure?.error ?? resting ?? violation
   if (error === undefined) return undefined
   const nextAttempt = failure?.nextAttemptMs === undefined ? {} : { nextAttemptAt: iso(failure.nextAttemptMs) }
   return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }

@@ -6,6 +6,7 @@ import type { Status } from '../agent/status.ts'
 import { runAgent, type RunOptions } from '../compose/agent.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import type { JoinConfiguration } from '../config/index.ts'
+import { oddities } from '../agent/oddities.ts'
 import { BootstrapError, errorCodes, EXIT, type ExitStatus } from '../lib/errors.ts'
 import { askForRenewal } from '../store/asked-renewal.ts'
 import { readCurrentPair } from '../store/client-identity.ts'
@@ -59,7 +60,7 @@ async function askAgent(files: JoinConfiguration['files']): Promise<{ pid: numbe
 async function currentFingerprint({ certificates }: JoinConfiguration['files']): Promise<string> {
   const stored = await readCurrentPair(nodeFiles, certificates)
   if (stored.kind === 'pair') return stored.pair.certificate.fingerprint
-  const what = stored.kind === 'absent' ? 'there is no certificate' : `the current certificate ${stored.problem}`
+  const what = stored.kind === 'absent' ? 'there is no certificate' : oddities[stored.fault].says
   throw new BootstrapError('not-joined', `${what} (${certificates}): there is nothing to renew`)
 }
 

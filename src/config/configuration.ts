@@ -13,6 +13,10 @@ export interface JoinConfiguration {
   bootstrap: { token?: TokenSource }
   certificate: CertificateConfiguration
   hooks: HooksConfiguration
+  /** Whether a node whose certificate is lost joins again, and where. */
+  recovery: { rejoin: 'same-cluster' | 'any' | 'never' }
+  /** `config`: the kubelet's own configuration file, which is only read. */
+  kubelet: { config: string }
   files: FilesConfiguration
   log: { level: LogLevel; format: LogFormat }
   /** The trade-offs that are not accepted: see lib/findings.ts. */

@@ -80,6 +80,8 @@ function configurationOf(valid: ValidJoin, hostName: string): JoinConfiguration 
       rotation: valid.certificate.rotation,
     },
     hooks: { afterJoin: valid.hooks.afterJoin.map(hookOf), afterRenew: valid.hooks.afterRenew.map(hookOf) },
+    recovery: valid.recovery,
+    kubelet: valid.kubelet,
     files: valid.files,
     log: valid.log,
     policy: valid.policy,

@@ -7,25 +7,12 @@ import { BOOTSTRAP_TOKEN_PATTERN } from '../lib/bootstrap-token.ts'
 import { REQUIREMENTS } from '../lib/findings.ts'
 import { KEY_ALGORITHMS } from '../lib/key-algorithm.ts'
 import type { LogFormat } from './configuration.ts'
-import { durationBetween } from './duration.ts'
 import { parseEndpoint } from './endpoint.ts'
 import { parseNodeName } from './host-name.ts'
 import type { Parsed } from './problems.ts'
-import { parseCredentialName, parseHttpsUrl, parsePath, parsePin, parseToken, parseUnitName } from './scalars.ts'
+import { parseCredentialName, parseHttpsUrl, parsePin, parseToken, parseUnitName } from './scalars.ts'
+import { choice, duration, parsedBy, path, section, text } from './schema-kinds.ts'
 import type { LogLevel } from '../lib/ports.ts'
-
-/** Ends up in the JSON Schema as it is. */
-interface About {
-  title?: string
-  description: string
-  examples?: readonly unknown[]
-  /** For editors only: the parsers say more precisely what is wrong. */
-  pattern?: string
-  minItems?: number
-  maxItems?: number
-  oneOf?: readonly unknown[]
-  maxProperties?: number
-}
 
 /** The keys of which a place has exactly one. */
 export const DISCOVERY_KEYS = ['token', 'file', 'https'] as const
@@ -40,49 +27,12 @@ export const DEFAULT_FILES = {
   runtime: '/run/node-bootstrap',
 } as const
 
+const DEFAULT_KUBELET_CONFIG = '/var/lib/kubelet/config.yaml'
+
 const logLevels = ['error', 'warn', 'info', 'debug'] as const satisfies readonly LogLevel[]
 const logFormats = ['auto', 'text', 'json'] as const satisfies readonly LogFormat[]
 
-/** Turns a value of the right type into what it means, or into the fault that it has. */
-function parsedBy<Input, Output>(parse: (value: Input) => Parsed<Output>) {
-  return v.rawTransform<Input, Output>(({ dataset, addIssue, NEVER }) => {
-    const parsed = parse(dataset.value)
-    if ('value' in parsed) return parsed.value
-    addIssue(parsed)
-    return NEVER
-  })
-}
-
-function text<Output>(parse: (text: string) => Parsed<Output>, about: About) {
-  return v.pipe(v.string(), v.metadata({ ...about }), parsedBy(parse))
-}
-
-function choice<const Options extends readonly string[]>(options: Options, description: string) {
-  return v.pipe(v.picklist(options), v.metadata({ description }))
-}
-
-function section<const Entries extends v.ObjectEntries>(entries: Entries, about: About) {
-  return v.pipe(v.strictObject(entries), v.metadata({ ...about }))
-}
-
 const exactlyOneOf = (keys: readonly string[]) => keys.map((key) => ({ required: [key] }))
-
-function path(description: string, example: string) {
-  const title = `an absolute path, such as ${example}`
-  const parse = (value: string): Parsed<string> => {
-    const parsed = parsePath(value)
-    return 'value' in parsed ? parsed : { ...parsed, expected: title }
-  }
-  return text(parse, { title, description, examples: [example], pattern: '^/' })
-}
-
-const duration = (minimum: string, maximum: string, description: string, example: string) =>
-  text(durationBetween(minimum, maximum), {
-    title: `a duration with its unit, such as ${example}`,
-    description: `${description} From ${minimum} to ${maximum}.`,
-    examples: [example],
-    pattern: '^([0-9]*\\.?[0-9]+(h|m|s|ms|us|µs|ns))+$',
-  })
 
 const tokenKeys = {
   token: v.exactOptional(
@@ -323,6 +273,32 @@ const hooks = section(
   { description: 'What is run after the certificate and the kubeconfig are in place.' },
 )
 
+const recovery = section(
+  {
+    rejoin: v.exactOptional(
+      choice(
+        ['same-cluster', 'any', 'never'],
+        'Whether a node whose certificate has expired or is lost joins again with the bootstrap credential: only the cluster that it knew, any that discovery finds, or not at all.',
+      ),
+      'same-cluster',
+    ),
+  },
+  { description: 'The way back after the certificate has expired or is lost.' },
+)
+
+const kubelet = section(
+  {
+    config: v.exactOptional(
+      path(
+        'The kubelet’s own configuration file, only read: to see whether it rotates the certificate too.',
+        DEFAULT_KUBELET_CONFIG,
+      ),
+      DEFAULT_KUBELET_CONFIG,
+    ),
+  },
+  { description: 'The kubelet beside the agent.' },
+)
+
 const files = section(
   {
     kubeconfig: v.exactOptional(
@@ -390,6 +366,8 @@ export const joinSchema = v.pipe(
     ),
     certificate: v.exactOptional(certificate, {}),
     hooks: v.exactOptional(hooks, {}),
+    recovery: v.exactOptional(recovery, {}),
+    kubelet: v.exactOptional(kubelet, {}),
     files: v.exactOptional(files, {}),
     log: v.exactOptional(
       section(

@@ -344,6 +344,36 @@ const table = {
     retryable: true,
     hint: 'a new request is made; a longer certificate.duration leaves more time to fetch it',
   },
+  'identity-not-accepted': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: "the old certificate stays in force; check that the API server's --client-ca-file holds the CA of the signer",
+  },
+  'rejoin-forbidden': {
+    exit: EXIT.refused,
+    retryable: false,
+    hint: 'set recovery.rejoin: same-cluster in join.yaml to let this node join again',
+  },
+  'rejoin-budget-spent': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'look for what takes the certificate away; systemctl reload node-bootstrap, or SIGHUP, does not wait for the hour to pass',
+  },
+  'rejoin-needs-credential': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'make a bootstrap token (kubeadm token create) and put it where join.yaml takes it from',
+  },
+  'other-cluster': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'if this node is to move, set recovery.rejoin: any; else correct the discovery in join.yaml',
+  },
+  'renewal-overdue': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: "look at the kubelet's log; when the certificate has lapsed, the agent joins again",
+  },
   'clock-skewed': {
     exit: EXIT.temporary,
     retryable: true,

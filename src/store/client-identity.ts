@@ -22,16 +22,24 @@ export interface ClientPair {
   writtenAtMs: number
 }
 
+export type PairFault =
+  'link-missing' | 'link-dangling' | 'private-key-unreadable' | 'certificate-unreadable' | 'key-mismatch'
+
+/** Where a loadable pair stands other than the agent, and the kubelet, put it. */
+export type Misplacement = 'not-a-link' | 'readable-by-others'
+
 export type StoredIdentity =
   | { kind: 'absent' }
-  /** `problem` follows "the current certificate". */
-  | { kind: 'broken'; problem: string }
-  | { kind: 'pair'; pair: ClientPair }
+  | { kind: 'broken'; fault: PairFault }
+  | { kind: 'pair'; pair: ClientPair; misplacement: Misplacement | undefined }
 
 const CURRENT = 'kubelet-client-current.pem'
 /** Its groups are the time, to the second, and the number of a further file of that second. */
 const DATED = /^kubelet-client-(\d{4}(?:-\d\d){5})(?:\.(\d{1,6}))?\.pem$/
 const FILES_KEPT = 2
+const MODE = 0o600
+/** The permission bits that give anybody but the owner anything. */
+const OTHERS = 0o077
 const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----/g
 const KEY_BLOCK =
   /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END (?:EC |RSA )?PRIVATE KEY-----/
@@ -42,27 +50,43 @@ export const currentPairPath = (certificatesDirectory: string): string => join(c
 export async function readCurrentPair(files: Files, certificatesDirectory: string): Promise<StoredIdentity> {
   const path = currentPairPath(certificatesDirectory)
   const entry = await files.stat(path)
-  if (entry === undefined) return { kind: 'absent' }
+  if (entry === undefined)
+    return (await datedFiles(files, certificatesDirectory)).length === 0
+      ? { kind: 'absent' }
+      : { kind: 'broken', fault: 'link-missing' }
   const text = await readText(files, path)
-  if (text === undefined) return { kind: 'broken', problem: 'is a link to nothing' }
+  if (text === undefined) return { kind: 'broken', fault: 'link-dangling' }
   const target = entry.kind === 'link' ? await files.readLink(path) : undefined
   const written =
     target === undefined ? entry : await files.stat(join(certificatesDirectory, target.split('/').pop() ?? ''))
-  return parsePair(text, written?.modifiedMs ?? entry.modifiedMs)
+  const pair = parsePair(text, written?.modifiedMs ?? entry.modifiedMs)
+  if (typeof pair === 'string') return { kind: 'broken', fault: pair }
+  const isExposed = written?.kind === 'file' && (written.mode & OTHERS) !== 0
+  const misplacement = isExposed ? 'readable-by-others' : entry.kind === 'link' ? undefined : 'not-a-link'
+  return { kind: 'pair', pair, misplacement }
 }
 
-function parsePair(text: string, writtenAtMs: number): StoredIdentity {
+/** The dated pairs that can be loaded, newest first, whether the link leads to one of them or not. */
+export async function readDatedPairs(files: Files, certificatesDirectory: string): Promise<ClientPair[]> {
+  const pairs: ClientPair[] = []
+  for (const path of (await datedFiles(files, certificatesDirectory)).toReversed()) {
+    const pair = parsePair((await readText(files, path)) ?? '', (await files.stat(path))?.modifiedMs ?? 0)
+    if (typeof pair !== 'string') pairs.push(pair)
+  }
+  return pairs
+}
+
+function parsePair(text: string, writtenAtMs: number): ClientPair | PairFault {
   const chainPem = (text.match(CERTIFICATE_BLOCK) ?? []).map((block) => `${block}\n`).join('')
   const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
-  if (key === undefined) return { kind: 'broken', problem: 'has no readable private key' }
+  if (key === undefined) return 'private-key-unreadable'
   try {
     const [certificate, ...intermediates] = parseCertificates(chainPem)
     const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' })
-    if (!publicKey.equals(certificate.spki))
-      return { kind: 'broken', problem: 'and its private key do not belong together' }
-    return { kind: 'pair', pair: { certificate, intermediates, key, chainPem, writtenAtMs } }
+    if (!publicKey.equals(certificate.spki)) return 'key-mismatch'
+    return { certificate, intermediates, key, chainPem, writtenAtMs }
   } catch (thrown) {
-    if (thrown instanceof CertificateError) return { kind: 'broken', problem: 'cannot be read' }
+    if (thrown instanceof CertificateError) return 'certificate-unreadable'
     throw thrown
   }
 }
@@ -72,7 +96,8 @@ const timeStamp = (nowMs: number): string => new Date(nowMs).toISOString().slice
 
 /**
  * Makes `chainPem` and `key` the current pair and removes dated files beyond the last two. A file of this very content,
- * left by a crash between the two steps, is used instead of writing a second one.
+ * left by a crash between the two steps, is used instead of writing a second one; unless others may read it: then it is
+ * removed, once the link leads to another.
  */
 export async function installPair(
   files: Files,
@@ -87,9 +112,22 @@ export async function installPair(
     (await fileOfContent(files, known, content)) ??
     (await writeDatedFile(files, certificatesDirectory, known, content, nowMs))
   await replaceLink(files, currentPairPath(certificatesDirectory), path)
-  const stale = known.filter((other) => other !== path).slice(0, -(FILES_KEPT - 1))
-  for (const other of stale) await files.remove(other)
+  for (const other of await staleFiles(files, certificatesDirectory, path)) await files.remove(other)
   return path
+}
+
+/** Dated files that are of no use beside `current`: others may read them, or they are older than the last two. */
+export async function staleFiles(files: Files, certificatesDirectory: string, current: string): Promise<string[]> {
+  const others = (await datedFiles(files, certificatesDirectory)).filter((path) => path !== current)
+  const exposed: string[] = []
+  for (const path of others) if (!(await isPrivate(files, path))) exposed.push(path)
+  const kept = others.filter((path) => !exposed.includes(path))
+  return [...exposed, ...kept.slice(0, -(FILES_KEPT - 1))]
+}
+
+async function isPrivate(files: Files, path: string): Promise<boolean> {
+  const facts = await files.stat(path)
+  return facts?.kind === 'file' && (facts.mode & OTHERS) === 0
 }
 
 interface DatedFile {
@@ -119,7 +157,8 @@ async function datedFiles(files: Files, certificatesDirectory: string): Promise<
 }
 
 async function fileOfContent(files: Files, paths: readonly string[], content: string): Promise<string | undefined> {
-  for (const path of paths.toReversed()) if ((await readText(files, path)) === content) return path
+  for (const path of paths.toReversed())
+    if ((await readText(files, path)) === content && (await isPrivate(files, path))) return path
   return undefined
 }
 
@@ -134,6 +173,6 @@ async function writeDatedFile(
   const newest = taken.map(dated).findLast((file) => file?.stamp === stamp)
   const suffix = newest === undefined ? '' : `.${newest.number + 1}`
   const path = join(certificatesDirectory, `kubelet-client-${stamp}${suffix}.pem`)
-  await replaceFile(files, path, content, 0o600)
+  await replaceFile(files, path, content, MODE)
   return path
 }

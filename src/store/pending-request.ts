@@ -29,6 +29,8 @@ export interface Refusal {
   atMs: number
   /** Of the join configuration at that time: a changed one is the operator's word to try again. */
   configurationDigest: string
+  /** Refusals in a row, this one included. */
+  count: number
 }
 
 export const pendingRequestPath = (stateDirectory: string): string => join(stateDirectory, 'pending-request.pem')
@@ -66,7 +68,7 @@ export async function writePendingRequest(
   await replaceFile(files, pendingRequestPath(stateDirectory), content, 0o600, 0o700)
 }
 
-/** Forgets the key, its request and a refusal of it; the refusal last, so that a crash between never asks again. */
+/** Forgets the key, its request and a refusal; the refusal last, so that a crash between never asks again. */
 export async function removePendingRequest(files: Files, stateDirectory: string): Promise<void> {
   await removeDurably(files, pendingRequestPath(stateDirectory))
   await removeDurably(files, refusalPath(stateDirectory))
@@ -78,10 +80,11 @@ export async function readRefusal(files: Files, stateDirectory: string): Promise
   const kind = textAt(value, 'kind')
   const [name, reason, message] = [textAt(value, 'name'), textAt(value, 'reason'), textAt(value, 'message')]
   const [atMs, configurationDigest] = [numberAt(value, 'atMs'), textAt(value, 'configurationDigest')]
+  const count = numberAt(value, 'count')
   if (kind !== 'denied' && kind !== 'failed' && kind !== 'unusable') return undefined
   if (name === undefined || reason === undefined || message === undefined) return undefined
-  if (atMs === undefined || configurationDigest === undefined) return undefined
-  return { kind, name, reason, message, atMs, configurationDigest }
+  if (atMs === undefined || configurationDigest === undefined || count === undefined) return undefined
+  return { kind, name, reason, message, atMs, configurationDigest, count }
 }
 
 export async function writeRefusal(files: Files, stateDirectory: string, refusal: Refusal): Promise<void> {

@@ -11,6 +11,7 @@ import type { ActionContext } from '../context.ts'
 import { readAuthorities, readToken } from '../credentials.ts'
 import { discoveryDigest } from '../digests.ts'
 import { discoveryInputsDigest } from '../discovery-inputs.ts'
+import { requireSameCluster } from '../same-cluster.ts'
 
 /** Beyond this the two clocks are said to differ: signers back-date by five minutes. */
 const CLOCK_SKEW_MS = 5 * 60 * 1000
@@ -21,6 +22,7 @@ export async function discover(context: ActionContext): Promise<void> {
   const { cluster, evidence, document } = await findCluster(context).catch((thrown: unknown) => {
     throw withClocks(thrown, context)
   })
+  await requireSameCluster(context, cluster)
   ports.log.info('the cluster is verified', {
     server: cluster.server.href,
     ca: caCertHashes(cluster.authorities).join(', '),

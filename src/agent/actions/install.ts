@@ -1,6 +1,12 @@
-/** Checks the issued certificate and makes it, with its key, the current pair. Nothing is replaced before every check has passed. */
+/**
+ * Checks the issued certificate and makes it, with its key, the current pair. Nothing is replaced before every check has
+ * passed and the API server has taken the new pair for this node once.
+ */
 import { isAutomatic } from '../../findings/trade-offs.ts'
 import { firstApproval, NODES_GROUP } from '../../kube/certificate-signing-request.ts'
+import type { ApiServer } from '../../kube/api-request.ts'
+import { rootsOf } from '../../kube/cluster.ts'
+import { requireAuthentication } from '../../kube/own-node.ts'
 import { asBootstrapError, BootstrapError } from '../../lib/errors.ts'
 import { certificateToPem, type Certificate } from '../../pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../pki/private-key.ts'
@@ -24,14 +30,11 @@ export async function install(context: ActionContext): Promise<void> {
   const [leaf] = chain
   const nowMs = ports.clock.nowMs()
   if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) throw await outOfItsTime(context, leaf, nowMs)
+  const chainPem = chain.map(certificateToPem).join('')
+  await tryOut(context, chainPem)
   await recordApproval(context)
-  const path = await installPair(
-    ports.files,
-    configuration.files.certificates,
-    chain.map(certificateToPem).join(''),
-    pending.key,
-    nowMs,
-  )
+  const path = await installPair(ports.files, configuration.files.certificates, chainPem, pending.key, nowMs)
+  memory.installedFingerprint = leaf.fingerprint
   await removePendingRequest(ports.files, configuration.files.state)
   await removeAskedRenewal(ports.files, configuration.files.state)
   memory.request = undefined
@@ -49,6 +52,19 @@ async function recordApproval(context: ActionContext): Promise<void> {
   )
     return
   await writeClusterRecord(ports.files, configuration.files.state, { ...record, approval })
+}
+
+/** The first use of the new pair: while it fails, the old one stays what the kubelet uses. */
+async function tryOut(context: ActionContext, certificateChain: string): Promise<void> {
+  const { ports, configuration, signal } = context
+  const { cluster } = verifiedCluster(context)
+  const identity = { certificateChain, privateKey: pendingRequest(context).key }
+  const api: ApiServer = {
+    server: cluster.server,
+    trust: { roots: rootsOf(cluster) },
+    credential: { kind: 'certificate', identity },
+  }
+  await requireAuthentication(ports.client, api, configuration.node.name, signal)
 }
 
 /** Undefined where the certificate is not what was asked for: that is kept as a refusal, and its request is not asked again. */

@@ -6,10 +6,13 @@ import {
   createCertificateSigningRequest,
 } from '../../pki/certificate-signing-request.ts'
 import { generatePrivateKey, keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
-import { removePendingRequest, writePendingRequest } from '../../store/pending-request.ts'
+import { readKeyLedger, writeKeyLedger } from '../../store/key-ledger.ts'
+import { writePendingRequest } from '../../store/pending-request.ts'
 import { apiServer, type ActionContext } from '../context.ts'
 import type { Requester } from '../decide.ts'
 import { expirationSeconds, nodeSubject } from '../desired.ts'
+import { configurationDigest } from '../digests.ts'
+import { countingTimes } from '../rejoin.ts'
 
 export async function makeKey(context: ActionContext, requester: Requester, why: string): Promise<void> {
   const { ports, configuration, memory, signal } = context
@@ -24,7 +27,7 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
   const name = certificateSigningRequestName({ spki, subject, usages })
   const request = createCertificateSigningRequest(key, subject)
 
-  await removePendingRequest(ports.files, configuration.files.state)
+  // In one step: a refusal of the key before goes on standing until another key is there.
   await writePendingRequest(ports.files, configuration.files.state, {
     key,
     request,
@@ -32,6 +35,7 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
     usages,
     expirationSeconds: expirationSeconds(durationMs),
   })
+  if (requester === 'bootstrap') await countKey(context)
   memory.request = undefined
   memory.retryRefused = false
   ports.log.info('a new key is made', {
@@ -40,4 +44,14 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
     request: name,
     why,
   })
+}
+
+/** After the key is kept: a crash between the two counts too little rather than too much. */
+async function countKey({ ports, configuration }: ActionContext): Promise<void> {
+  const { state } = configuration.files
+  const nowMs = ports.clock.nowMs()
+  const digest = configurationDigest(configuration)
+  const ledger = await readKeyLedger(ports.files, state)
+  const earlier = ledger?.configurationDigest === digest ? countingTimes(ledger.madeAtMs, nowMs) : []
+  await writeKeyLedger(ports.files, state, { madeAtMs: [...earlier, nowMs], configurationDigest: digest })
 }

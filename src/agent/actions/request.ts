@@ -3,7 +3,7 @@ import { CLIENT_SIGNER, type DesiredRequest, type ObservedRequest } from '../../
 import { LONGEST_WATCH_SECONDS, submitRequest, watchRequest } from '../../kube/csr-api.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
-import { writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
+import { readRefusal, writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
 import { msUntilLapse, type Requester } from '../decide.ts'
 import { configurationDigest } from '../digests.ts'
@@ -114,13 +114,16 @@ export async function keepRefusal(
   message: string,
 ): Promise<void> {
   const { ports, configuration, memory } = context
+  const { name } = pendingRequest(context)
+  const before = await readRefusal(ports.files, configuration.files.state)
   await writeRefusal(ports.files, configuration.files.state, {
     kind,
-    name: pendingRequest(context).name,
+    name,
     reason,
     message,
     atMs: ports.clock.nowMs(),
     configurationDigest: configurationDigest(configuration),
+    count: before === undefined ? 1 : before.count + (before.name === name ? 0 : 1),
   })
   memory.request = undefined
   // A wish to try again was about what had been refused until then, not about this.

@@ -82,11 +82,13 @@ export async function createScene(options: SceneOptions = {}): Promise<Scene> {
   const configure = async (overrides: Readonly<Record<string, unknown>> = {}): Promise<void> => {
     const { nodeName } = options
     const controlPlane = cluster
+    // A veteran comes from another cluster: that it may move is the operator's to say.
+    const recovery = options.veteran === true ? { recovery: { rejoin: 'any' } } : {}
     await writeJoinConfiguration({
       directory,
       controlPlane,
       token,
-      overrides,
+      overrides: { ...recovery, ...overrides },
       ...(nodeName === undefined ? {} : { nodeName }),
     })
   }

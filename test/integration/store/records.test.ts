@@ -207,6 +207,7 @@ describe('the state directory', () => {
         message: 'm',
         atMs: 1,
         configurationDigest: 'd',
+        count: 1,
       })
       const { files: recorded, effects } = faultyFiles()
       await removePendingRequest(recorded, directory)
@@ -219,7 +220,15 @@ describe('the state directory', () => {
   })
 
   describe('refusal.json', () => {
-    const refusal = { kind: 'denied', name: 'n', reason: 'r', message: 'm', atMs: 1, configurationDigest: 'd' } as const
+    const refusal = {
+      kind: 'denied',
+      name: 'n',
+      reason: 'r',
+      message: 'm',
+      atMs: 1,
+      configurationDigest: 'd',
+      count: 2,
+    } as const
 
     it('comes back as it was written', async () => {
       assert.equal(await readRefusal(files, directory), undefined)

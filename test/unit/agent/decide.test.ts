@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { decide, REFUSED_RENEWAL_PAUSE_MS, standingOf, type Action, type Standing } from '../../../src/agent/decide.ts'
+import { refusedRenewalPauseMs } from '../../../src/agent/backoff.ts'
+import { BUDGET_SPAN_MS, REJOIN_BUDGET } from '../../../src/agent/rejoin.ts'
+import { decide, standingOf, type Action, type Standing } from '../../../src/agent/decide.ts'
 import type { Observed, SeenIdentity } from '../../../src/agent/observed.ts'
 import type { Outcome } from '../../../src/kube/certificate-signing-request.ts'
 import {
   configurationWith,
+  identityOf,
+  NOTHING_ODD,
   HOUR_MS,
   newAuthority,
   NOW_MS,
@@ -19,7 +23,9 @@ const authority = newAuthority()
 const record = recordFor(configurationWith(), authority)
 const pair = pairFrom(authority)
 const rotateAtMs = NOW_MS + 18 * HOUR_MS
-const ours: SeenIdentity = { kind: 'ours', pair, rotateAtMs }
+const ours = identityOf(pair, rotateAtMs)
+const kubelets: SeenIdentity = { ...ours, rotateAtMs: pair.certificate.notAfterMs, overdueAtMs: rotateAtMs }
+const REFUSED_RENEWAL_PAUSE_MS = refusedRenewalPauseMs(1)
 
 /** One value of each kind that a dimension can have. */
 const dimensions = {
@@ -32,14 +38,18 @@ const dimensions = {
   /** An identity, and a time at which it stands so. */
   standing: {
     absent: [{ kind: 'absent' }, NOW_MS],
-    unusable: [{ kind: 'unusable', problem: 'is a link to nothing' }, NOW_MS],
+    unusable: [{ kind: 'unusable' }, NOW_MS],
     'not-yet-valid': [ours, NOW_MS - 1],
     fresh: [ours, NOW_MS],
     due: [ours, rotateAtMs],
     expired: [ours, pair.certificate.notAfterMs],
   },
+  place: { right: false, wrong: true },
   published: { yes: true, no: false },
   hooks: { none: undefined, due: { event: 'joined', certificate: pair.certificate.fingerprint, hooks: [], done: [] } },
+  leftOver: { nothing: [], something: ['/var/lib/node-bootstrap/.node-bootstrap-new'] },
+  mayJoin: { yes: true, no: false },
+  budget: { left: REJOIN_BUDGET - 1, spent: REJOIN_BUDGET },
   pending: { yes: pendingFor(pair), no: undefined },
   outcome: {
     unheard: undefined,
@@ -68,8 +78,9 @@ interface Row {
   then: (nowMs: number) => Action
 }
 
-const withoutValid = { trust: ['verified'], standing: ['absent', 'unusable', 'expired'] } as const
-const renewing = { trust: ['verified'], standing: ['due'], published: ['yes'] } as const
+const lost = { trust: ['verified'], standing: ['absent', 'unusable', 'expired'] } as const
+const withoutValid = { ...lost, mayJoin: ['yes'] } as const
+const renewing = { trust: ['verified'], standing: ['due'], place: ['right'], published: ['yes'] } as const
 /** The cluster of the old configuration goes on renewing where the new one cannot be discovered. */
 const renewingAsBefore = { ...renewing, trust: ['outdated'], rediscovery: ['failed'] } as const
 const asked = { refusal: ['none'], pending: ['yes'] } as const
@@ -100,8 +111,18 @@ const tableRows: readonly Row[] = [
     then: () => ({ kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }),
   },
   {
+    sentence: 'a valid certificate that is not in its place is put there, even where it is due',
+    when: { trust: ['verified'], standing: ['fresh', 'due'], place: ['wrong'] },
+    then: () => ({ kind: 'restore' }),
+  },
+  {
+    sentence: 'a due one is put in its place also by the cluster of before, where the new one cannot be discovered',
+    when: { ...renewingAsBefore, place: ['wrong'], published: ['yes', 'no'] },
+    then: () => ({ kind: 'restore' }),
+  },
+  {
     sentence: 'a valid certificate without its kubeconfig is published, even where it is due',
-    when: { trust: ['verified'], standing: ['fresh', 'due'], published: ['no'] },
+    when: { trust: ['verified'], standing: ['fresh', 'due'], place: ['right'], published: ['no'] },
     then: () => ({ kind: 'publish' }),
   },
   {
@@ -111,13 +132,42 @@ const tableRows: readonly Row[] = [
   },
   {
     sentence: 'a fresh, published certificate whose hooks are due has them run',
-    when: { trust: ['verified'], standing: ['fresh'], published: ['yes'], hooks: ['due'] },
+    when: {
+      trust: ['verified'],
+      standing: ['fresh'],
+      place: ['right'],
+      published: ['yes'],
+      leftOver: ['nothing'],
+      hooks: ['due'],
+    },
     then: () => ({ kind: 'run-hooks' }),
   },
   {
     sentence: 'a fresh, published certificate rests until it is due, whatever is left of an older request',
-    when: { trust: ['verified'], standing: ['fresh'], published: ['yes'], hooks: ['none'] },
+    when: {
+      trust: ['verified'],
+      standing: ['fresh'],
+      place: ['right'],
+      published: ['yes'],
+      leftOver: ['nothing'],
+      hooks: ['none'],
+    },
     then: () => ({ kind: 'rest', untilMs: rotateAtMs, because: 'fresh' }),
+  },
+  {
+    sentence: 'what a crash left over is removed before the rest',
+    when: { trust: ['verified'], standing: ['fresh'], place: ['right'], published: ['yes'], leftOver: ['something'] },
+    then: () => ({ kind: 'tidy' }),
+  },
+  {
+    sentence: 'a node that had joined asks for nothing where recovery.rejoin is never',
+    when: { ...lost, mayJoin: ['no'] },
+    then: () => ({ kind: 'rest', untilMs: Infinity, because: 'rejoin-forbidden' }),
+  },
+  {
+    sentence: 'the seventh key within an hour waits until the first of the six is an hour old',
+    when: { ...withoutValid, refusal: ['none'], pending: ['no'], budget: ['spent'] },
+    then: (nowMs) => ({ kind: 'rest', untilMs: nowMs - 60_000 + BUDGET_SPAN_MS, because: 'budget-spent' }),
   },
   {
     sentence: 'without a valid certificate a refusal stands until a person acts, however old it is',
@@ -126,7 +176,7 @@ const tableRows: readonly Row[] = [
   },
   {
     sentence: 'without a valid certificate and a request, a key is made as the bootstrap user',
-    when: { ...withoutValid, refusal: ['none'], pending: ['no'] },
+    when: { ...withoutValid, refusal: ['none'], pending: ['no'], budget: ['left'] },
     then: () => ({ kind: 'make-key', as: 'bootstrap', why: 'there is no request under way' }),
   },
   {
@@ -150,14 +200,14 @@ const tableRows: readonly Row[] = [
     then: () => ({ kind: 'record-refusal' }),
   },
   {
-    sentence: 'a renewal that was refused less than an hour ago is left alone until the hour is over',
+    sentence: 'a renewal that was refused is left alone until the pause after it is over',
     when: { ...renewing, refusal: ['young'] },
     then: (nowMs) => ({ kind: 'rest', untilMs: nowMs + 1, because: 'refused' }),
   },
   {
-    sentence: 'a renewal that was refused an hour ago is tried again with a new key',
+    sentence: 'a renewal whose refusal is that old is tried again with a new key',
     when: { ...renewing, refusal: ['old'] },
-    then: () => ({ kind: 'make-key', as: 'node', why: 'the refusal of the last renewal is an hour old' }),
+    then: () => ({ kind: 'make-key', as: 'node', why: 'the last renewal was refused, and the pause after it is over' }),
   },
   {
     sentence: 'a certificate that is due gets a new key, as the node itself',
@@ -232,8 +282,13 @@ function product(): Case[] {
   ) as Case[]
 }
 
-const applies = (when: When, each: Case): boolean =>
-  (Object.entries(when) as [Dimension, readonly string[]][]).every(([name, values]) => values.includes(each[name]))
+/** Taken apart once: it is asked of every row and every case, millions of times. */
+const partsOf = (when: When) => Object.entries(when) as [Dimension, readonly string[]][]
+
+const applies = (parts: ReturnType<typeof partsOf>, each: Case): boolean => {
+  for (const [name, values] of parts) if (!values.includes(each[name])) return false
+  return true
+}
 
 function seenIn(each: Case): { seen: Observed; nowMs: number } {
   const [identity, nowMs] = dimensions.standing[each.standing]
@@ -243,7 +298,11 @@ function seenIn(each: Case): { seen: Observed; nowMs: number } {
     seen: {
       trust: dimensions.trust[each.trust],
       rediscoveryFailed: dimensions.rediscovery[each.rediscovery],
-      identity,
+      identity: identity.kind === 'ours' ? { ...identity, misplaced: dimensions.place[each.place] } : identity,
+      ...NOTHING_ODD,
+      leftOver: dimensions.leftOver[each.leftOver],
+      mayJoin: dimensions.mayJoin[each.mayJoin],
+      keysMadeAtMs: Array.from({ length: dimensions.budget[each.budget] }, () => nowMs - 60_000),
       published: dimensions.published[each.published],
       hooks: dimensions.hooks[each.hooks],
       pending: dimensions.pending[each.pending],
@@ -255,26 +314,63 @@ function seenIn(each: Case): { seen: Observed; nowMs: number } {
   }
 }
 
+const fresh: Case = {
+  trust: 'verified',
+  rediscovery: 'untried',
+  standing: 'fresh',
+  place: 'right',
+  published: 'yes',
+  leftOver: 'nothing',
+  hooks: 'none',
+  mayJoin: 'yes',
+  budget: 'left',
+  pending: 'no',
+  outcome: 'unheard',
+  refusal: 'none',
+  policy: 'kept',
+}
+
 describe('decide: the table', () => {
   const cases = product()
 
   it('has exactly one row for each of everything that can be seen', () => {
-    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 2 * 6 * 3 * 3)
+    assert.equal(cases.length, 3 * 2 * 6 * 2 * 2 * 2 * 2 * 2 * 2 * 2 * 6 * 3 * 3)
+    const taken = rows.map(({ sentence, when }) => ({ sentence, parts: partsOf(when) }))
     for (const each of cases) {
-      const matching = rows.filter(({ when }) => applies(when, each)).map(({ sentence }) => sentence)
+      const matching = taken.filter(({ parts }) => applies(parts, each)).map(({ sentence }) => sentence)
       assert.equal(matching.length, 1, `${JSON.stringify(each)}: ${matching.join(' / ')}`)
     }
   })
 
   for (const { sentence, when, then } of rows)
     it(sentence, () => {
-      const matching = cases.filter((each) => applies(when, each))
+      const parts = partsOf(when)
+      const matching = cases.filter((each) => applies(parts, each))
       assert.notEqual(matching.length, 0)
       for (const each of matching) {
         const { seen, nowMs } = seenIn(each)
         assert.deepEqual(decide(seen, nowMs), then(nowMs), JSON.stringify(each))
       }
     })
+})
+
+describe('decide: where the kubelet renews', () => {
+  const [verified, nowMs] = [{ kind: 'verified', record } as const, NOW_MS]
+  const seen: Observed = { ...seenIn({ ...fresh, standing: 'fresh' }).seen, trust: verified, identity: kubelets }
+  const { notAfterMs } = pair.certificate
+
+  it('rests until the kubelet should have done so', () => {
+    assert.deepEqual(decide(seen, nowMs), { kind: 'rest', untilMs: rotateAtMs, because: 'fresh' })
+  })
+
+  it('warns from then on, and asks for nothing while the certificate is valid', () => {
+    for (const ms of [rotateAtMs, notAfterMs - 1])
+      assert.deepEqual(decide(seen, ms), { kind: 'rest', untilMs: notAfterMs, because: 'renewal-overdue' })
+  })
+
+  it('takes part again when it has lapsed', () => {
+    assert.deepEqual(decide({ ...seen, pending: undefined }, notAfterMs).kind, 'make-key')
+  })
 })
 
 describe('standingOf: an identity in time', () => {
@@ -294,7 +390,7 @@ describe('standingOf: an identity in time', () => {
 
   it('is none for what is absent or unusable', () => {
     assert.equal(standingOf({ kind: 'absent' }, NOW_MS), 'none')
-    assert.equal(standingOf({ kind: 'unusable', problem: 'is broken' }, NOW_MS), 'none')
+    assert.equal(standingOf({ kind: 'unusable' }, NOW_MS), 'none')
   })
 })
 
@@ -309,8 +405,10 @@ describe('decide: for any facts and any time', () => {
     trust: fc.constantFrom(...Object.values(dimensions.trust)),
     rediscoveryFailed: fc.boolean(),
     identity: fc.oneof(
-      fc.constantFrom<SeenIdentity>({ kind: 'absent' }, { kind: 'unusable', problem: 'is broken' }),
-      anyMs.map((ms): SeenIdentity => ({ kind: 'ours', pair, rotateAtMs: ms })),
+      fc.constantFrom<SeenIdentity>({ kind: 'absent' }, { kind: 'unusable' }),
+      fc
+        .tuple(anyMs, anyMs, fc.boolean())
+        .map(([ms, overdueAtMs, misplaced]): SeenIdentity => ({ ...ours, rotateAtMs: ms, overdueAtMs, misplaced })),
     ),
     published: fc.boolean(),
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
@@ -322,10 +420,17 @@ describe('decide: for any facts and any time', () => {
     ),
     findings: fc.constant([]),
     violations: fc.constantFrom(...Object.values(dimensions.policy)),
+    hasJoined: fc.boolean(),
+    mayJoin: fc.boolean(),
+    keysMadeAtMs: fc.array(anyMs, { maxLength: 10 }),
+    leftOver: fc.constantFrom([], ['/a']),
+    oddities: fc.constant([]),
   })
   const kinds = [
     'discover',
+    'restore',
     'publish',
+    'tidy',
     'run-hooks',
     'make-key',
     'submit',

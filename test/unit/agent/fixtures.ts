@@ -17,6 +17,7 @@ import type { ClientPair } from '../../../src/store/client-identity.ts'
 import type { ClusterRecord } from '../../../src/store/cluster-record.ts'
 import type { PendingRequest, Refusal } from '../../../src/store/pending-request.ts'
 import { digest, discoveryDigest } from '../../../src/agent/digests.ts'
+import type { SeenIdentity } from '../../../src/agent/observed.ts'
 
 export const NOW_MS = Date.parse('2026-11-23T12:00:00.000Z')
 export const MINUTE_MS = 60_000
@@ -113,6 +114,19 @@ export const refusalAt = (atMs: number, kind: Refusal['kind'] = 'denied'): Refus
   message: 'not this machine',
   atMs,
   configurationDigest: 'sha256:digest',
+  count: 1,
+})
+
+/** What the disk says of a node where nothing is odd and nothing was asked for before. */
+export const NOTHING_ODD = { hasJoined: false, mayJoin: true, keysMadeAtMs: [], leftOver: [], oddities: [] } as const
+
+/** This node's own pair in its place, renewed by the agent. */
+export const identityOf = (pair: ClientPair, rotateAtMs: number): SeenIdentity & { kind: 'ours' } => ({
+  kind: 'ours',
+  pair,
+  rotateAtMs,
+  overdueAtMs: Infinity,
+  misplaced: false,
 })
 
 export const newAuthority = (): CertificateAuthority => createCertificateAuthority()

@@ -29,6 +29,7 @@ describe('takeInventory', () => {
       '/var/lib/kubelet/pki/.node-bootstrap-new',
       '/run/node-bootstrap/status.json',
       '/var/lib/node-bootstrap/asked-renewal.json',
+      '/var/lib/node-bootstrap/keys-made.json',
       '/var/lib/node-bootstrap/cluster.json',
     ])
     const kept = (await takeInventory(stage.files, DEFAULT_FILES, false)).filter(({ isKept }) => isKept)

@@ -179,6 +179,7 @@ describe('Loop: a caFile', () => {
     rediscoveryFailed: false,
     acceptedToken: undefined,
     nextTokenQuestionMs: Infinity,
+    installedFingerprint: undefined,
   }
 
   it('of other content is discovered with again, once', async () => {

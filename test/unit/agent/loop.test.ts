@@ -21,8 +21,8 @@ describe('Loop: joining', () => {
     assert.equal(stage.status.state, 'healthy')
     assert.equal(stage.cluster.posts.length, 1)
     assert.deepEqual(
-      new Set(stage.cluster.seen.filter((seen) => !seen.path.includes('cluster-info')).map((seen) => seen.requester)),
-      new Set(['bootstrap']),
+      stage.cluster.seen.filter(({ requester }) => requester === 'node').map(({ path }) => path),
+      ['/api/v1/nodes/worker-1'],
     )
     assert.equal(stage.files.text(PENDING), undefined)
   })
@@ -521,16 +521,19 @@ describe('Loop: renewals over time', () => {
     assert.ok(dated.length <= 2, dated.join())
   })
 
-  it('that are refused are told each time and tried again an hour later, while the old certificate goes on', async () => {
+  it('that are refused are told each time and tried again after pauses that double to an hour, while the old certificate goes on', async () => {
     const stage = new Stage({ maxReports: 20_000 })
     stage.onReport = ({ state }) => {
       if (state === 'healthy') stage.cluster.verdict = 'deny'
     }
     await stage.runFor(DAY_MS - MINUTE_MS)
     const [, ...renewals] = stage.cluster.posts
-    assert.ok(renewals.length >= 2 && renewals.length <= 8, `${renewals.length} renewals`)
-    for (const [index, { atMs }] of renewals.entries())
-      assert.ok(index === 0 || atMs - (renewals[index - 1]?.atMs ?? 0) >= HOUR_MS)
+    const pauses = renewals.slice(1).map(({ atMs }, index) => atMs - (renewals[index]?.atMs ?? 0))
+    assert.ok(pauses.length >= 8, `${pauses.length} pauses`)
+    for (const [index, pause] of pauses.entries()) {
+      const wantedMs = Math.min(HOUR_MS, MINUTE_MS * 2 ** index)
+      assert.ok(pause >= wantedMs && pause < wantedMs + MINUTE_MS, `${pause} ms after ${index + 1} refusals`)
+    }
     assert.equal(stage.status.state, 'degraded')
     assert.equal(stage.status.problem?.code, 'csr-denied')
     assert.equal(stage.messages('error').length, renewals.length)
@@ -548,7 +551,8 @@ describe('Loop: renewals over time', () => {
       ['bootstrap', 'bootstrap'],
     )
     assert.ok(stage.reports.some(({ state }) => state === 'degraded'))
-    assert.ok(stage.cluster.seen.every(({ requester, atMs }) => requester !== 'node' || atMs - startMs < DAY_MS))
+    const asNode = stage.cluster.seen.filter(({ requester, path }) => requester === 'node' && !path.includes('/nodes/'))
+    assert.ok(asNode.every(({ atMs }) => atMs - startMs < DAY_MS))
   })
 
   it('never use the key of the certificate that is in force, even where a crash left it behind', async () => {

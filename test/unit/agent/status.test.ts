@@ -18,6 +18,8 @@ import {
   refusalAt,
   requestWith,
   TOKEN_SECRET,
+  NOTHING_ODD,
+  identityOf,
 } from './fixtures.ts'
 
 const configuration = configurationWith()
@@ -38,10 +40,11 @@ const nothing: Observed = {
   refusal: undefined,
   findings: [],
   violations: [],
+  ...NOTHING_ODD,
 }
 const verified: Observed = { ...nothing, trust: { kind: 'verified', record } }
 const waiting: Observed = { ...verified, pending, request: requestWith({ kind: 'pending' }, pending.name) }
-const joined: Observed = { ...verified, identity: { kind: 'ours', pair, rotateAtMs }, published: true }
+const joined: Observed = { ...verified, identity: identityOf(pair, rotateAtMs), published: true }
 
 const statusFor = (seen: Observed, action: Action, rest: Partial<StatusInput> = {}): StatusBody =>
   statusOf({ configuration, seen, action, failure: undefined, nowMs: NOW_MS, ...rest })

@@ -29,6 +29,8 @@ describe('parseConfiguration', () => {
       node: { name: 'host-1' },
       bootstrap: {},
       certificate: { keyAlgorithm: 'ECDSA-P256', rotation: { owner: 'agent', window: [0.7, 0.9] } },
+      recovery: { rejoin: 'same-cluster' },
+      kubelet: { config: '/var/lib/kubelet/config.yaml' },
       files: {
         kubeconfig: '/etc/kubernetes/kubelet.conf',
         certificates: '/var/lib/kubelet/pki',

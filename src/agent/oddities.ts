@@ -1,0 +1,64 @@
+/**
+ * Everything odd that can stand on the disk, by name: what is said of it, and the one answer that it has. Who recognises
+ * one is the room that reads the file; what it means is here, and docs/architecture.md has the same table.
+ */
+
+/** What is done about it; each is a row of the decision table. */
+const answers = {
+  restore: 'the pair is installed again from what is there',
+  'restore-or-join': 'an older pair that is still good takes its place; without one the node joins again',
+  'join-again': 'the node joins again, as recovery.rejoin allows',
+  discover: 'the cluster is discovered again',
+  'new-key': 'another key is made when the next request is due',
+  publish: 'the file is written again',
+  tidy: 'what is of no use any more is removed',
+  operator: 'set certificate.rotation.owner: kubelet in join.yaml, or rotateCertificates: false there',
+} as const
+export type Answer = keyof typeof answers
+
+const table = {
+  // The current pair: what `kubelet-client-current.pem` is, or leads to.
+  'link-dangling': { says: 'the link to the current certificate leads to nothing', answer: 'restore-or-join' },
+  'private-key-unreadable': { says: 'the current certificate has no readable private key', answer: 'restore-or-join' },
+  'certificate-unreadable': { says: 'the current certificate cannot be read', answer: 'restore-or-join' },
+  'key-mismatch': {
+    says: 'the current certificate and its private key do not belong together',
+    answer: 'restore-or-join',
+  },
+  'link-missing': { says: 'the link to the current certificate is missing', answer: 'restore-or-join' },
+  'not-a-link': { says: 'the current certificate is a plain file, not a link', answer: 'restore' },
+  'readable-by-others': {
+    says: 'the private key of the current certificate could be read by other users of this machine',
+    answer: 'restore',
+  },
+  'not-of-this-node': { says: 'the current certificate is not the one of this node', answer: 'restore-or-join' },
+  'not-of-this-cluster': {
+    says: 'the current certificate is not signed by the cluster’s CA',
+    answer: 'restore-or-join',
+  },
+  'not-for-clients': { says: 'the current certificate may not be used by a client', answer: 'restore-or-join' },
+  // What the agent keeps for itself.
+  'cluster-record-unreadable': { says: 'cluster.json cannot be read', answer: 'discover' },
+  'pending-request-unreadable': { says: 'pending-request.pem cannot be read', answer: 'new-key' },
+  'pending-request-outdated': {
+    says: 'the request under way asks for something else than the configuration',
+    answer: 'new-key',
+  },
+  'refusal-unreadable': { says: 'refusal.json cannot be read', answer: 'new-key' },
+  // What the kubelet reads.
+  'ca-bundle-differs': { says: 'the file of the cluster’s CA is not as it should be', answer: 'publish' },
+  'kubeconfig-differs': { says: 'the kubelet’s kubeconfig is not as it should be', answer: 'publish' },
+  'kubelet-rotates-too': {
+    says: 'the kubelet’s configuration has rotateCertificates: true, and it renews the certificate beside the agent',
+    answer: 'operator',
+  },
+  // What a crash leaves.
+  'left-over': { says: 'files were left over, as by a crash', answer: 'tidy' },
+} as const satisfies Record<string, { says: string; answer: Answer }>
+
+export type Oddity = keyof typeof table
+
+export const oddities: Readonly<Record<Oddity, { says: string; answer: Answer }>> = table
+
+/** For the log: what is odd, and what becomes of it. */
+export const odditySentence = (oddity: Oddity): string => `${table[oddity].says}: ${answers[table[oddity].answer]}`

@@ -1,0 +1,36 @@
+/** Why the agent rests, as the error that it is where it is one: for the log, the status and the exit status alike. */
+import { BootstrapError } from '../lib/errors.ts'
+import { policyError } from '../findings/policy.ts'
+import type { RestReason } from './decide.ts'
+import type { Observed } from './observed.ts'
+import { refusalError } from './refusal.ts'
+import { REJOIN_BUDGET } from './rejoin.ts'
+
+/** With these there is a certificate in force: `run --once` is done. */
+export const isJoined = (because: RestReason): boolean => because === 'fresh' || because === 'renewal-overdue'
+
+/** Undefined where all is well. */
+export function restingError(seen: Observed, because: RestReason): BootstrapError | undefined {
+  switch (because) {
+    case 'fresh':
+      return seen.violations.length === 0 ? undefined : policyError(seen.violations)
+    case 'policy':
+      return policyError(seen.violations)
+    case 'refused':
+      return seen.refusal === undefined ? new BootstrapError('internal', 'refused') : refusalError(seen.refusal)
+    case 'not-yet-valid':
+      return new BootstrapError('clock-skewed', "the current certificate lies in this machine's future")
+    case 'rejoin-forbidden':
+      return new BootstrapError(
+        'rejoin-forbidden',
+        'there is no valid certificate any more, and recovery.rejoin is never',
+      )
+    case 'budget-spent':
+      return new BootstrapError(
+        'rejoin-budget-spent',
+        `${REJOIN_BUDGET} keys were made with the bootstrap credential within an hour`,
+      )
+    case 'renewal-overdue':
+      return new BootstrapError('renewal-overdue', 'the kubelet has not renewed its certificate in time')
+  }
+}

@@ -1,0 +1,43 @@
+/** Keeps a node that had joined in the cluster that it knew, unless the operator says otherwise. */
+import { caCertHashes, type Cluster } from '../kube/cluster.ts'
+import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
+import { readText } from '../store/durable-file.ts'
+import type { ActionContext } from './context.ts'
+import { discoveryDigest } from './digests.ts'
+
+/**
+ * `other-cluster` where `found` has no CA key in common with the cluster that this node had joined. An unchanged discovery
+ * configuration is trusted to mean the same cluster: its pins or its caFile vouch for the CA that took the old one's place.
+ */
+export async function requireSameCluster(context: ActionContext, found: Cluster): Promise<void> {
+  const { seen, configuration } = context
+  if (configuration.recovery.rejoin === 'any' || !seen.hasJoined) return
+  const record = seen.trust.kind === 'unknown' ? undefined : seen.trust.record
+  if (record?.configurationDigest === discoveryDigest(configuration)) return
+  const known = record?.cluster.authorities ?? (await publishedAuthorities(context))
+  if (known === undefined) return
+  const presented = caCertHashes(found.authorities)
+  const expected = caCertHashes(known)
+  if (expected.some((hash) => presented.includes(hash))) return
+  throw new BootstrapError(
+    'other-cluster',
+    `this node belongs to the cluster with the CA ${expected.join(', ')}, and discovery found one with ${presented.join(', ')}`,
+  )
+}
+
+/** Where cluster.json is lost, ca.crt still says which cluster it was; but only one that the agent itself has written. */
+async function publishedAuthorities({
+  ports,
+  configuration,
+}: ActionContext): Promise<readonly Certificate[] | undefined> {
+  const { ca, kubeconfig } = configuration.files
+  if (!isOwnKubeconfig((await readText(ports.files, kubeconfig)) ?? '')) return undefined
+  try {
+    return parseCertificates((await readText(ports.files, ca)) ?? '')
+  } catch (thrown) {
+    if (thrown instanceof CertificateError) return undefined
+    throw thrown
+  }
+}

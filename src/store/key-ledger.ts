@@ -1,0 +1,33 @@
+/**
+ * When keys were made for requests with the bootstrap credential, over restarts: what bounds how often a node joins
+ * again. It holds times and the digest of a configuration, and nothing of a key.
+ */
+import { join } from 'node:path'
+import { listAt, parseJson, textAt } from '../lib/json.ts'
+import type { Files } from '../lib/ports.ts'
+import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
+
+export interface KeyLedger {
+  /** Oldest first. */
+  madeAtMs: readonly number[]
+  /** Of the join configuration that they were made for: another one begins anew. */
+  configurationDigest: string
+}
+
+export const keyLedgerPath = (stateDirectory: string): string => join(stateDirectory, 'keys-made.json')
+
+/** One that is missing or cannot be read counts nothing: the budget then begins anew, and the file with it. */
+export async function readKeyLedger(files: Files, stateDirectory: string): Promise<KeyLedger | undefined> {
+  const bytes = await files.read(keyLedgerPath(stateDirectory), MAX_FILE_BYTES)
+  const value = bytes === undefined ? undefined : parseJson(bytes)
+  const configurationDigest = textAt(value, 'configurationDigest')
+  if (configurationDigest === undefined) return undefined
+  const times = listAt(value, 'madeAt').map((item) => (typeof item === 'string' ? Date.parse(item) : NaN))
+  return { madeAtMs: times.filter((ms) => !Number.isNaN(ms)), configurationDigest }
+}
+
+export async function writeKeyLedger(files: Files, stateDirectory: string, ledger: KeyLedger): Promise<void> {
+  const madeAt = ledger.madeAtMs.map((ms) => new Date(ms).toISOString())
+  const text = `${JSON.stringify({ madeAt, configurationDigest: ledger.configurationDigest }, null, 2)}\n`
+  await replaceFile(files, keyLedgerPath(stateDirectory), text, 0o600, 0o700)
+}
