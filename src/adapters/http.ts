@@ -9,8 +9,12 @@ import { BootstrapError } from '../lib/errors.ts'
 import type { Http, HttpRequest, HttpResponse, HttpStream } from '../lib/ports.ts'
 import { presentedChain } from './presented-chain.ts'
 import { proxyFor } from './proxy.ts'
+import { describeRefused, isExplainable } from './refused-certificate.ts'
 import { checkServerName } from './server-name.ts'
 import { transportError } from './transport-error.ts'
+
+/** An explanation must not hold the next attempt up. */
+const EXPLANATION_TIMEOUT_MS = 2000
 
 function agentOptions(request: HttpRequest): ConnectionOptions & { keepAlive: boolean } {
   const common = { keepAlive: true, minVersion: 'TLSv1.2' as const }
@@ -72,7 +76,7 @@ export class GotHttp implements Http {
       const head = await responseHead(stream)
       return { ...head, body: await readBounded(stream, request) }
     } catch (thrown) {
-      throw transportError(thrown, request, this.#proxy(request.url), deadline)
+      throw await this.#explained(transportError(thrown, request, this.#proxy(request.url), deadline), request)
     } finally {
       if (!stream.readableEnded) stream.destroy()
     }
@@ -89,7 +93,7 @@ export class GotHttp implements Http {
       return { ...head, chunks: readChunks(stream, request, this.#proxy(request.url)) }
     } catch (thrown) {
       stream.destroy()
-      throw transportError(thrown, request, this.#proxy(request.url), deadline.signal)
+      throw await this.#explained(transportError(thrown, request, this.#proxy(request.url), deadline.signal), request)
     } finally {
       clearTimeout(timer)
     }
@@ -113,6 +117,16 @@ export class GotHttp implements Http {
     // A failure after the caller has turned away must not end the process; whoever reads the stream still gets it.
     stream.on('error', () => undefined)
     return stream
+  }
+
+  /** A refused certificate is asked for once more, with nothing sent: Node's error does not say what it was. */
+  async #explained(error: BootstrapError, { url, signal }: HttpRequest): Promise<BootstrapError> {
+    const { code, message, hint, retryable } = error
+    if (!isExplainable(code)) return error
+    const [leaf] = await this.presentedCertificates(url, EXPLANATION_TIMEOUT_MS, signal).catch(() => [])
+    const description = leaf === undefined ? undefined : describeRefused(code, leaf, Date.now())
+    if (description === undefined) return error
+    return new BootstrapError(code, `${message}: ${description}`, { hint, retryable })
   }
 
   async presentedCertificates(url: URL, timeoutMs: number, signal: AbortSignal): Promise<readonly Uint8Array[]> {

@@ -89,12 +89,14 @@ function warnOfSkew(context: ActionContext): void {
   context.ports.log.warn(sentence, { hint: 'set the clock (timedatectl): certificates are judged by it' })
 }
 
-/** A server's certificate that is out of its time may be good: the server that showed it has also told the time. */
+/** A server's certificate that is out of its time may be good: where the server has told the time, the clocks are compared. */
 function withClocks(thrown: unknown, context: ActionContext): unknown {
   if (!(thrown instanceof BootstrapError)) return thrown
   const { code, message, hint, retryable } = thrown
-  const sentence = skewSentence(context)
+  const skewMs = context.ports.client.clockSkewMs
   const isOfTime = code === 'server-certificate-expired' || code === 'server-certificate-not-yet-valid'
-  if (!isOfTime || sentence === undefined) return thrown
-  return new BootstrapError(code, `${message}; ${sentence}`, { hint, retryable, cause: thrown })
+  if (!isOfTime || skewMs === undefined) return thrown
+  const there = new Date(context.ports.clock.nowMs() + skewMs).toISOString()
+  const sentence = skewSentence(context) ?? 'the two clocks agree'
+  return new BootstrapError(code, `${message}; there it is ${there}: ${sentence}`, { hint, retryable, cause: thrown })
 }

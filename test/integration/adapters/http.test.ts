@@ -137,6 +137,26 @@ describe('the http port', () => {
     })
   })
 
+  describe('says of a certificate that it refuses', () => {
+    const iso = (ms: number): string => new Date(ms).toISOString().slice(0, 19)
+
+    it('from when to when it is valid, and what time it is here', async () => {
+      const [notBeforeMs, notAfterMs] = [Date.now() - 2 * DAY_MS, Date.now() - DAY_MS]
+      const { code, message } = await failure(await serve(authority.issue({ ...good, notBeforeMs, notAfterMs })))
+      assert.equal(code, 'server-certificate-expired')
+      assert(message.includes(`: valid from ${iso(notBeforeMs)}`), message)
+      assert(message.includes(` to ${iso(notAfterMs)}`), message)
+      assert(message.includes(`; here it is ${iso(Date.now()).slice(0, 13)}`), message)
+    })
+
+    it('who issued it, so that a proxy that reads along is known by its name', async () => {
+      const reader = createCertificateAuthority({ commonName: 'Corporate Inspection CA' })
+      const { code, message } = await failure(await serve(reader.issue(good)))
+      assert.equal(code, 'server-untrusted')
+      assert.match(message, /: issued by CN=Corporate Inspection CA$/)
+    })
+  })
+
   const refused: readonly [name: string, identity: IssuedIdentity, code: ErrorCode][] = [
     ['an address as common name only', authority.issue({ commonName: '127.0.0.1' }), 'server-name-mismatch'],
     ['another name', authority.issue({ dnsNames: ['other'] }), 'server-name-mismatch'],
