@@ -161,6 +161,7 @@ describe('a cluster-info that a holder of the token signs', () => {
     return `kind: Config\nclusters: [{name: "", cluster: {${cluster}${fields}}}]\n`
   }
   const good = server('')
+  const withUser = (fields: string) => (stage: Stage) => `${good(stage)}users: [{name: x, user: {${fields}}}]\n`
   const bomb = Array.from({ length: 12 }, (_, index) =>
     index === 0
       ? 'a0: &a0 [x, x]'
@@ -184,6 +185,10 @@ describe('a cluster-info that a holder of the token signs', () => {
     { name: 'has no https server', text: (stage) => good(stage).replace('https:', 'http:') },
     { name: 'has a password in its server', text: (stage) => good(stage).replace('https://', 'https://a:b@') },
     { name: 'is a list', text: () => '[]' },
+    { name: 'has a user that runs a program', text: withUser('exec: {command: touch, args: [/tmp/ran]}') },
+    { name: 'has a user of an auth-provider', text: withUser('auth-provider: {name: gcp}') },
+    { name: 'has a user whose token is a file of this machine', text: withUser('tokenFile: ../../etc/shadow') },
+    { name: 'has a user whose key is a file of this machine', text: withUser('client-key: ../../etc/shadow') },
   ]
   itConcurrently(
     rows.map((row) => ({ ...row, name: `${row.name} is refused` })),
@@ -194,31 +199,24 @@ describe('a cluster-info that a holder of the token signs', () => {
     },
   )
 
-  const harmless: readonly { name: string; change: (text: string, marker: string) => string }[] = [
+  const harmless: readonly { name: string; change: (text: string) => string }[] = [
     { name: 'has CRLF at its line ends', change: (text) => text.replaceAll('\n', '\r\n') },
     { name: 'begins with a BOM', change: (text) => `\ufeff${text}` },
-    {
-      name: 'holds users that would run a program',
-      change: (text, marker) =>
-        `${text.replace('users: null\n', '')}users: [{name: x, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [${JSON.stringify(marker)}]}, auth-provider: {name: gcp, config: {cmd-path: touch, cmd-args: ${JSON.stringify(marker)}}}, tokenFile: ../../etc/shadow}}]\n`,
-    },
   ]
   itConcurrently(
-    harmless.map((row) => ({ ...row, name: `${row.name} is read as it is meant, and does nothing else` })),
+    harmless.map((row) => ({ ...row, name: `${row.name} is read as it is meant` })),
     async ({ change }) => {
       await using stage = await inFront()
       const { controlPlane, node, attacker } = stage
-      const marker = `${node.directory}/ran`
       await advertise(controlPlane, controlPlane.endpoint)
       await controlPlane.updateClusterInfo((data) => ({
         ...data,
-        kubeconfig: change(data['kubeconfig'] ?? '', marker),
+        kubeconfig: change(data['kubeconfig'] ?? ''),
       }))
       const agent = node.start()
       await agent.waitForLine(/"message":"the request waits for approval"/, { timeoutMs: DEADLINE_MS })
       await controlPlane.approve((await node.request()).metadata?.name ?? '')
       await agent.waitForLine(/"message":"joined"/, { timeoutMs: DEADLINE_MS })
-      assert.ok(!existsSync(marker), 'a program was run')
       assertNothingGained(stage, agent.lines.join('\n'))
       assert.ok(attacker.proxy.requests.length > 0)
     },
