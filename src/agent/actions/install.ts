@@ -1,6 +1,6 @@
 /**
  * Checks the issued certificate and makes it, with its key, the current pair. Nothing is replaced before every check has
- * passed and the API server has taken the new pair for this node once.
+ * passed and, where a good pair is in force, the API server has taken the new one for this node once.
  */
 import { isAutomatic } from '../../findings/trade-offs.ts'
 import { firstApproval, NODES_GROUP } from '../../kube/certificate-signing-request.ts'
@@ -15,6 +15,7 @@ import { writeClusterRecord } from '../../store/cluster-record.ts'
 import { installPair } from '../../store/client-identity.ts'
 import { removePendingRequest } from '../../store/pending-request.ts'
 import { pendingRequest, verifiedCluster, type ActionContext } from '../context.ts'
+import { standingOf } from '../decide.ts'
 import { nodeSubject } from '../desired.ts'
 import { checkIssuedCertificate } from '../issued-certificate.ts'
 import { keepRefusal } from './request.ts'
@@ -31,7 +32,7 @@ export async function install(context: ActionContext): Promise<void> {
   const nowMs = ports.clock.nowMs()
   if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) throw await outOfItsTime(context, leaf, nowMs)
   const chainPem = chain.map(certificateToPem).join('')
-  await tryOut(context, chainPem)
+  if (isInForce(context, nowMs)) await tryOut(context, chainPem)
   await recordApproval(context)
   const path = await installPair(ports.files, configuration.files.certificates, chainPem, pending.key, nowMs)
   memory.installedFingerprint = leaf.fingerprint
@@ -53,6 +54,10 @@ async function recordApproval(context: ActionContext): Promise<void> {
     return
   await writeClusterRecord(ports.files, configuration.files.state, { ...record, approval })
 }
+
+/** Whether there is a pair to lose; without one the kubelet's own first use tells as much, and the join costs a request less. */
+const isInForce = ({ seen }: ActionContext, nowMs: number): boolean =>
+  ['fresh', 'due'].includes(standingOf(seen.identity, nowMs))
 
 /** The first use of the new pair: while it fails, the old one stays what the kubelet uses. */
 async function tryOut(context: ActionContext, certificateChain: string): Promise<void> {
