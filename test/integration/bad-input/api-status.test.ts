@@ -52,7 +52,8 @@ const places = [
     place: 'certificate requests',
     isThere: ({ path }: RecordedRequest) => path.includes('/certificatesigningrequests'),
     rows: [
-      { status: 401, code: 'unauthorized', exit: EXIT.refused },
+      // A veteran has no certificate any more that it could ask with instead.
+      { status: 401, code: 'rejoin-needs-credential', exit: EXIT.refused },
       { status: 403, code: 'forbidden', exit: EXIT.refused },
       { status: 404, code: 'not-found', exit: EXIT.refused },
       { status: 409, code: 'conflict', exit: EXIT.temporary },
