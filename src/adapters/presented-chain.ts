@@ -13,6 +13,8 @@ export async function presentedChain(url: URL, tunnel: AgentOptions, signal: Abo
   const agent = new Agent({ rejectUnauthorized: false, minVersion: 'TLSv1.2', maxCachedSessions: 0, ...tunnel })
   // Never ended, so never sent: only its socket is wanted.
   const unsent = request(url, { agent, signal })
+  // Whoever waits below hears of a failure; without a listener of its own, the request's would end the process.
+  unsent.on('error', () => undefined)
   try {
     const [socket] = (await once(unsent, 'socket', { signal })) as unknown[]
     if (!(socket instanceof TLSSocket)) return []
@@ -22,7 +24,6 @@ export async function presentedChain(url: URL, tunnel: AgentOptions, signal: Abo
     await once(socket, 'secureConnect', { signal })
     return chainOf(socket.getPeerX509Certificate())
   } finally {
-    unsent.on('error', () => undefined)
     unsent.destroy()
     agent.destroy()
   }
