@@ -131,9 +131,7 @@ export class JoiningNode {
   async requests(): Promise<CertificateSigningRequest[]> {
     const all = await this.controlPlane.listCertificateSigningRequests()
     const names = await Promise.all(all.map(({ spec }) => subjectOfRequest(spec.request)))
-    return all
-      .filter((_csr, index) => names[index] === `CN=system:node:${this.name},O=system:nodes`)
-      .toSorted((one, other) => created(one) - created(other))
+    return all.filter((_csr, index) => names[index] === `CN=system:node:${this.name},O=system:nodes`).toSorted(byAge)
   }
 
   /** The only one; throws where there is none or another. */
@@ -176,7 +174,10 @@ export class JoiningNode {
 
 const noServiceManager = { NOTIFY_SOCKET: undefined, JOURNAL_STREAM: undefined, CREDENTIALS_DIRECTORY: undefined }
 
-const created = (csr: CertificateSigningRequest): number => Date.parse(csr.metadata?.creationTimestamp ?? '')
+/** Oldest first; the API's times have a precision of a second, within which its versions tell. */
+const byAge = ({ metadata: one }: CertificateSigningRequest, { metadata: other }: CertificateSigningRequest): number =>
+  Date.parse(one?.creationTimestamp ?? '') - Date.parse(other?.creationTimestamp ?? '') ||
+  Number(one?.resourceVersion) - Number(other?.resourceVersion)
 
 async function endOf(agent: AgentProcess): Promise<never> {
   const { code, signal } = await agent.exited
@@ -186,6 +187,8 @@ async function endOf(agent: AgentProcess): Promise<never> {
 /** `openssl` with `input` on its standard input. */
 export async function openssl(args: readonly string[], input = ''): Promise<string> {
   const running = run('openssl', [...args])
+  // One that reads no input may be gone before it is written.
+  running.child.stdin?.on('error', () => undefined)
   running.child.stdin?.end(input)
   return (await running).stdout
 }
