@@ -153,7 +153,11 @@ function joining(suite: Suite): void {
     let agent
     try {
       agent = node.start()
-      const status = await node.statusWhere(agent, 'connection-refused', ({ problem }) => problem?.code === 'connection-refused')
+      const status = await node.statusWhere(
+        agent,
+        'connection-refused',
+        ({ problem }) => problem?.code === 'connection-refused',
+      )
       assert.equal(status.state, 'waiting')
       assert.equal(status.step, 'cluster')
     } finally {
