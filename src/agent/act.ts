@@ -8,8 +8,20 @@ import { awaitOutcome, recordRefusal, submit } from './actions/request.ts'
 import { runHooks } from './actions/run-hooks.ts'
 import type { ActionContext } from './context.ts'
 import type { Action } from './decide.ts'
+import { asExpiredToken, rememberToken } from './expired-token.ts'
 
-export async function act(action: Exclude<Action, { kind: 'rest' }>, context: ActionContext): Promise<void> {
+type Effect = Exclude<Action, { kind: 'rest' }>
+
+export async function act(action: Effect, context: ActionContext): Promise<void> {
+  try {
+    await perform(action, context)
+  } catch (thrown) {
+    throw await asExpiredToken(thrown, action, context)
+  }
+  await rememberToken(action, context)
+}
+
+async function perform(action: Effect, context: ActionContext): Promise<void> {
   switch (action.kind) {
     case 'discover':
       await discover(context)

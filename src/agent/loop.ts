@@ -59,6 +59,7 @@ export class Loop {
     doubtsCluster: false,
     installedFingerprint: undefined,
     rediscoveryFailed: false,
+    filedWith: undefined,
     acceptedToken: undefined,
     nextTokenQuestionMs: Infinity,
   }
@@ -114,6 +115,7 @@ export class Loop {
 
   #beginAnew(): void {
     this.#memory.acceptedToken = undefined
+    this.#memory.filedWith = undefined
     this.#postponeTokenQuestion()
     this.#memory.rediscoveryFailed = false
     this.#last = undefined

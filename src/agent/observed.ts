@@ -71,6 +71,8 @@ export interface Memory {
   installedFingerprint: string | undefined
   /** The last discovery, of a cluster that another one had found before, did not succeed. */
   rediscoveryFailed: boolean
+  /** The bootstrap token with which this process has filed a request, and when it last did. */
+  filedWith: { tokenId: string; atMs: number } | undefined
   /** The bootstrap token that the cluster accepted after the join, and when it last did. */
   acceptedToken: { id: string; atMs: number } | undefined
   /** When, by the wall clock, the cluster is asked whether it still accepts the token; Infinity: never. */

@@ -11,6 +11,7 @@ const OF_THE_CREDENTIAL: readonly ErrorCode[] = [
   'credential-missing',
   'token-malformed',
   'token-unknown',
+  'token-expired',
 ]
 
 /** The same error, or, where the node had joined and cannot come back without a credential, one that says what to supply. */

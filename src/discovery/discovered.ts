@@ -7,6 +7,8 @@ export interface Evidence {
   source: string
   /** One sentence for each thing that was verified, in order. */
   verified: readonly string[]
+  /** The public id of the bootstrap token whose signature was verified, where discovery went by one. */
+  tokenId?: string
 }
 
 export interface Discovered {

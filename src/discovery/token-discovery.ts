@@ -148,6 +148,7 @@ function evidenceOf(input: TokenDiscoveryInput, endpoint: URL, server: URL, anch
   return {
     method: 'token',
     source: endpoint.host,
+    tokenId: input.token.id,
     verified: [
       `cluster-info is signed with the secret of token ${input.token.id}`,
       ...(outOfBand ? ['its CA is in caFile'] : []),

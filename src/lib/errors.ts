@@ -216,6 +216,11 @@ const table = {
     retryable: 'until-deadline',
     hint: 'the token has expired or was never made there: kubeadm token create, and put the new one where join.yaml takes it from',
   },
+  'token-expired': {
+    exit: EXIT.refused,
+    retryable: true,
+    hint: 'kubeadm token create, and put the new one where join.yaml takes it from: it is used at once',
+  },
   'signature-malformed': {
     exit: EXIT.protocol,
     retryable: false,

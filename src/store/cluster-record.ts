@@ -43,7 +43,9 @@ function parseClusterRecord(value: unknown): ClusterRecord | undefined {
   if (method !== 'token' && method !== 'file' && method !== 'https') return undefined
   const sentences = (name: string): string[] =>
     listAt(value, 'evidence', name).filter((item) => typeof item === 'string')
-  const evidence = { method, source, verified: sentences('verified') } as const
+  const tokenId = textAt(value, 'evidence', 'tokenId')
+  const verified = sentences('verified')
+  const evidence = { method, source, verified, ...(tokenId === undefined ? {} : { tokenId }) } as const
   const document = parseDocument(fieldAt(value, 'document'))
   const approval = parseApproval(fieldAt(value, 'approval'))
   const found = { cluster: { server, authorities }, evidence, document, verifiedAtMs, approval }

@@ -127,7 +127,7 @@ describe('a replay of a cluster-info that was true yesterday', () => {
     await controlPlane.deleteToken(token.slice(0, 6))
     attacker.proxy.replace = () => rejected
     const outcome = await ended(node.start('--once'))
-    assertEndedWith(outcome, 'unauthorized', EXIT.refused)
+    assertEndedWith(outcome, 'token-expired', EXIT.refused)
     assertNothingGained(stage, outcome.text)
     assert.ok(!existsSync(node.files.kubeconfig))
   })

@@ -414,7 +414,7 @@ function withManualApproval(suite: Suite): void {
     await suite.controlPlane.deleteToken(id)
 
     const agent = node.start()
-    await node.statusWhere(agent, 'refused', ({ problem }) => problem?.code === 'unauthorized')
+    await node.statusWhere(agent, 'refused', ({ problem }) => problem?.code === 'token-expired')
     await node.configure({}, await suite.controlPlane.createToken())
     await waitsForApproval(node, agent)
     await approve(node)

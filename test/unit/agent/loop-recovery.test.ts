@@ -177,6 +177,7 @@ describe('Loop: a caFile', () => {
     retryRefused: false,
     doubtsCluster: false,
     rediscoveryFailed: false,
+    filedWith: undefined,
     acceptedToken: undefined,
     nextTokenQuestionMs: Infinity,
     installedFingerprint: undefined,
