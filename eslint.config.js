@@ -32,7 +32,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['scripts/**/*.ts', 'test/bench/**/*.ts', 'test/fuzz/run.ts', 'test/mutation/run.ts'],
+    files: ['scripts/**/*.ts', 'test/bench/**/*.ts', 'test/fuzz/run.ts', 'test/mutation/run.ts', 'test/soak/run.ts'],
     rules: { 'no-console': 'off' },
   },
   prettier,

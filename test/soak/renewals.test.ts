@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { realControlPlaneAvailability, startRealControlPlane } from '../harness/real-control-plane.ts'
+import { DEADLINE_MS } from '../harness/joining-node.ts'
+import { useTemporaryDirectory } from '../harness/temporary-directory.ts'
+import { LIFETIME_MS, renewWhileAsked } from './renewals.ts'
+
+const RENEWALS = 3
+const found = await realControlPlaneAvailability()
+const problem = !found.available
+  ? found.reason
+  : found.hasControllerManager
+    ? undefined
+    : 'nothing signs without a kube-controller-manager'
+
+;(problem === undefined ? describe : describe.skip)(
+  `certificates of ten minutes${problem === undefined ? '' : ` (skipped: ${problem})`}`,
+  () => {
+    const directory = useTemporaryDirectory()
+
+    it('are renewed again and again without a moment in which the current pair is refused', async () => {
+      const controlPlane = await startRealControlPlane({ certificateDurationMs: LIFETIME_MS })
+      try {
+        const { certificates, asked, failed, failures, answered } = await renewWhileAsked({
+          controlPlane,
+          directory: directory.path,
+          renewals: RENEWALS,
+          deadlineMs: DEADLINE_MS,
+          // Of ten minutes from the writing of the file: a second or two.
+          window: [0.002, 0.003],
+        })
+        assert.deepEqual(failures, [])
+        assert.equal(failed, 0)
+        assert.equal(certificates.length, 1 + RENEWALS)
+        // Each was used, so that none was in force only by its name.
+        for (const { serialNumber } of certificates) assert.ok((answered.get(serialNumber) ?? 0) > 0)
+        assert.ok(asked >= certificates.length)
+      } finally {
+        await controlPlane.stop()
+      }
+    }).timeout(4 * DEADLINE_MS)
+  },
+)
