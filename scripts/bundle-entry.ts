@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { Script } from 'node:vm'
 import { codeCachePath, programPath } from './code-cache-paths.ts'
+import './v8-flags.ts'
 
 type Program = (
   exports: object,

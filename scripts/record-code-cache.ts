@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Script } from 'node:vm'
 import { codeCachePath, programPath } from './code-cache-paths.ts'
+import './v8-flags.ts'
 
 const [node = '', , directory = '', ...rest] = process.argv
 const fileName = programPath(directory)
