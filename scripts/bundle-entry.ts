@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Script } from 'node:vm'
-import { codeCachePath, programPath } from './code-cache-paths.ts'
+import { codeCachePath, PROGRAM, programPath } from './code-cache-paths.ts'
 import './v8-flags.ts'
 
 type Program = (
@@ -26,6 +26,6 @@ function readCodeCache(): Buffer | undefined {
 
 const fileName = programPath(__dirname)
 // esbuild writes ASCII, and Latin-1 is what V8 reads fastest.
-const script = new Script(readFileSync(fileName, 'latin1'), { filename: fileName, cachedData: readCodeCache() })
+const script = new Script(readFileSync(fileName, 'latin1'), { filename: PROGRAM, cachedData: readCodeCache() })
 const program = script.runInThisContext() as Program
 program({}, require, module, fileName, __dirname)

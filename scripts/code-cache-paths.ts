@@ -1,7 +1,9 @@
 /** Where the bundle's program lies and what V8 compiled of it. */
 import { join } from 'node:path'
 
-export const programPath = (directory: string): string => join(directory, 'program.cjs')
+export const PROGRAM = 'program.cjs'
+
+export const programPath = (directory: string): string => join(directory, PROGRAM)
 
 /** Its name says which Node.js may read it: V8 itself does not look at the architecture. */
 export const codeCachePath = (directory: string): string =>

@@ -1,43 +1,20 @@
-/** Lets the bundle join the embedded control plane once, and keeps beside it what V8 compiled for that: docs/adr/0006. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+/**
+ * Compiles a bundle, the whole of it, and keeps beside it what V8 made of it: docs/adr/0006. Nothing of the program is run, and
+ * the same bundle and Node.js give the same bytes under `node --random-seed=1`, without which V8 draws some at random.
+ * Usage: node --random-seed=1 scripts/code-cache.ts [DIRECTORY]
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { startDevCluster } from '../src/dev-cluster/dev-cluster.ts'
+import { setFlagsFromString } from 'node:v8'
+import { Script } from 'node:vm'
+import { codeCachePath, PROGRAM, programPath } from './code-cache-paths.ts'
+import './v8-flags.ts'
 
-const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
-
-const directory = process.argv[2] ?? root('dist')
-const scratch = await mkdtemp(join(tmpdir(), 'node-bootstrap-build-'))
-const cluster = await startDevCluster()
-try {
-  const configuration = join(scratch, 'join.yaml')
-  await writeFile(configuration, joinConfiguration(), { mode: 0o600 })
-  // The seed keeps what V8 would draw at random out of the bytes.
-  const program = ['--random-seed=1', root('scripts/record-code-cache.ts'), directory]
-  await promisify(execFile)(process.execPath, [...program, 'run', '--once', '--config', configuration])
-} finally {
-  await cluster.stop()
-  await rm(scratch, { recursive: true, force: true })
-}
-
-function joinConfiguration(): string {
-  const { endpoint, caCertHash } = cluster
-  return `apiVersion: node-bootstrap/v1
-kind: JoinConfiguration
-node: {name: build}
-discovery:
-  token:
-    endpoints: ["${endpoint}"]
-    token: ${cluster.createToken()}
-    caCertHashes: ["${caCertHash}"]
-files:
-  kubeconfig: ${scratch}/kubelet.conf
-  ca: ${scratch}/ca.crt
-  certificates: ${scratch}/pki
-  state: ${scratch}/state
-  runtime: ${scratch}/run
-`
-}
+const directory = process.argv[2] ?? join(import.meta.dirname, '../dist')
+const source = readFileSync(programPath(directory), 'latin1')
+// Not only what a script calls at its top level. V8 refuses a cache of other flags: they are as before when it is written.
+setFlagsFromString('--no-lazy')
+// The name is part of the bytes, and where the bundle lies must not be.
+const script = new Script(source, { filename: PROGRAM })
+setFlagsFromString('--lazy')
+writeFileSync(codeCachePath(directory), script.createCachedData())

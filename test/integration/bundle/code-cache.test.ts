@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { rm, truncate } from 'node:fs/promises'
+import { cp, readFile, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { codeCachePath, programPath } from '../../../scripts/code-cache-paths.ts'
@@ -23,11 +23,14 @@ async function isRejected(directory: string): Promise<string> {
   return (await run(process.execPath, ['--import', script('v8-flags.ts'), '-e', COMPILE, ...paths])).stdout
 }
 
+const compile = (directory: string): Promise<unknown> =>
+  run(process.execPath, ['--random-seed=1', script('code-cache.ts'), directory])
+
 describe('the bundle', () => {
-  it('starts with the code cache that was recorded for it, with a damaged one, and with none', async () => {
+  it('starts with the code cache that was made for it, with a damaged one, and with none', async () => {
     await using directory = await temporaryDirectory()
     await run(process.execPath, [script('build.ts'), directory.path])
-    await run(process.execPath, [script('code-cache.ts'), directory.path])
+    await compile(directory.path)
     const cache = codeCachePath(directory.path)
     const version = async (): Promise<string> =>
       (await run(process.execPath, [join(directory.path, 'node-bootstrap.cjs'), 'version'])).stdout.trim()
@@ -40,5 +43,14 @@ describe('the bundle', () => {
 
     await rm(cache)
     assert.equal(await version(), `node-bootstrap ${VERSION}`)
+  })
+
+  it('has the same code cache wherever it lies', async () => {
+    await using here = await temporaryDirectory()
+    await using there = await temporaryDirectory()
+    await run(process.execPath, [script('build.ts'), here.path])
+    await cp(programPath(here.path), programPath(there.path))
+    await Promise.all([compile(here.path), compile(there.path)])
+    assert.deepEqual(await readFile(codeCachePath(here.path)), await readFile(codeCachePath(there.path)))
   })
 })
