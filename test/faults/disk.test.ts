@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { readdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { AgentProcess } from '../harness/agent-process.ts'
+import type { ControlPlane } from '../harness/control-plane.ts'
+import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
+import { DEADLINE_MS, JoiningNode } from '../harness/joining-node.ts'
+import { temporaryDirectory } from '../harness/temporary-directory.ts'
+import { itConcurrently } from '../integration/bad-input/scene.ts'
+import { mountProblem, ScarceDisk } from './scarce-disk.ts'
+
+type Place = 'state' | 'certificates' | 'ca' | 'kubeconfig'
+
+const directoryOf = ({ files }: JoiningNode, place: Place): string =>
+  place === 'ca' || place === 'kubeconfig' ? dirname(files[place]) : files[place]
+
+type Spoil = (disk: ScarceDisk, writesLeft: number) => void
+
+const faults = {
+  pages: {
+    code: 'storage-full',
+    spoil: (disk, writesLeft) => {
+      disk.leave(writesLeft, 'pages')
+    },
+  },
+  inodes: {
+    code: 'storage-full',
+    spoil: (disk, writesLeft) => {
+      disk.leave(writesLeft, 'inodes')
+    },
+  },
+  'read-only': {
+    code: 'storage-read-only',
+    spoil: (disk) => {
+      disk.forbidWrites()
+    },
+  },
+} satisfies Record<string, { code: string; spoil: Spoil }>
+type Fault = keyof typeof faults
+
+const told: Readonly<Record<Fault, string>> = {
+  pages: 'no space for one file more',
+  inodes: 'no inode for one file more',
+  'read-only': 'a mount that becomes read-only',
+}
+
+/** What makes a joined agent write; `spoil` is called while it is stopped, so that the fault is there before the first write. */
+type Episode = (node: JoiningNode, agent: AgentProcess, spoil: () => void) => Promise<void>
+
+const renewal: Episode = async (node, agent, spoil) => {
+  agent.kill('SIGSTOP')
+  assert.equal((await node.command('renew', '--no-wait')).code, 0)
+  spoil()
+  agent.kill('SIGCONT')
+}
+
+const rejoin: Episode = async (node, agent, spoil) => {
+  agent.kill('SIGSTOP')
+  const { certificates } = node.files
+  const pairs = (await readdir(certificates)).filter((name) => name.startsWith('kubelet-client-'))
+  for (const name of pairs) await rm(join(certificates, name))
+  spoil()
+  agent.kill('SIGHUP')
+  agent.kill('SIGCONT')
+}
+
+const JOINED = /"message":"joined"/
+
+/** Whether a write failed: then that is in the log and in the status, nothing is lost, and the agent goes on by itself. */
+async function failsAndMends(
+  node: JoiningNode,
+  agent: AgentProcess,
+  disk: ScarceDisk,
+  { code, from, hasPair }: { code: string; from: number; hasPair: boolean },
+): Promise<boolean> {
+  const failedOrJoined = new RegExp(`"code":"${code}"|${JOINED.source}`)
+  const line = await agent.waitForLine(failedOrJoined, { from, timeoutMs: DEADLINE_MS })
+  const failed = !line.includes('"message":"joined"')
+  if (failed) {
+    const { state } = await node.statusWhere(agent, code, ({ problem }) => problem?.code === code)
+    assert.ok(hasPair ? state === 'degraded' : state !== 'healthy', state)
+    if (hasPair) assert.equal(await node.askForOwnNode(), 404)
+  }
+  const mended = agent.lines.length
+  disk.relieve()
+  if (failed) await agent.waitForLine(JOINED, { from: mended, timeoutMs: DEADLINE_MS })
+  await node.joined(agent)
+  return failed
+}
+
+/** A pair that authenticates, nothing half-written, and a request for each certificate and no more. */
+async function assertWhole(node: JoiningNode, certificates: number): Promise<void> {
+  assert.ok((await node.checkCurrentPair()) !== undefined)
+  assert.equal(await node.askForOwnNode(), 404)
+  assert.equal((await node.requests()).length, certificates, 'a key was lost on the way')
+  const left = await readdir(node.directory, { recursive: true })
+  const halfDone = left.filter((path) => /\.node-bootstrap-new$|pending-request|asked-renewal/.test(path))
+  assert.deepEqual(halfDone, [])
+}
+
+/** Nothing here writes as many files to one directory; a read-only one fails however many are written. */
+const mostFailures = (fault: Fault): number => (fault === 'read-only' ? 1 : 8)
+
+interface Row {
+  name: string
+  /** Undefined: the first join. */
+  episode: Episode | undefined
+  place: Place
+  fault: Fault
+  /** How many writes fail in turn, at least, before all come through. */
+  failures: number
+}
+
+const rowsOf = (what: string, episode: Episode | undefined, fault: Fault, places: [Place, number][]): Row[] =>
+  places.map(([place, failures]) => ({
+    episode,
+    fault,
+    place,
+    failures,
+    name: `${what}, ${told[fault]} where ${place} is kept`,
+  }))
+
+const rows = [
+  ...rowsOf('a join', undefined, 'pages', [
+    ['state', 4],
+    ['kubeconfig', 1],
+  ]),
+  ...rowsOf('a join', undefined, 'inodes', [['certificates', 2]]),
+  ...rowsOf('a renewal', renewal, 'pages', [['state', 1]]),
+  ...rowsOf('a renewal', renewal, 'inodes', [['certificates', 2]]),
+  ...rowsOf('a renewal', renewal, 'read-only', [
+    ['state', 1],
+    ['certificates', 1],
+  ]),
+  ...rowsOf('a join after a loss', rejoin, 'pages', [['state', 2]]),
+  ...rowsOf('a join after a loss', rejoin, 'inodes', [['certificates', 2]]),
+]
+
+const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
+
+;(mountProblem === undefined ? describe : describe.skip)(`a disk that fails each write in turn${skipped}`, () => {
+  let controlPlane: ControlPlane
+  let nodes = 0
+  before(async () => {
+    controlPlane = await startEmbeddedControlPlane()
+  })
+  after(() => controlPlane.stop())
+
+  /** Whether a write failed with only so many allowed; on a node of its own. */
+  async function attempt({ episode, place, fault }: Row, writesLeft: number): Promise<boolean> {
+    await using directory = await temporaryDirectory()
+    const name = `node-${(nodes += 1)}`
+    const token = await controlPlane.createToken()
+    const node = await JoiningNode.create({ directory: directory.path, controlPlane, name, token })
+    const { code, spoil } = faults[fault]
+    using disk = new ScarceDisk(directoryOf(node, place))
+    if (episode === undefined) spoil(disk, writesLeft)
+    await using agent = node.start()
+    if (episode !== undefined) await node.joined(agent)
+    const from = agent.lines.length
+    await episode?.(node, agent, () => {
+      spoil(disk, writesLeft)
+    })
+    const failed = await failsAndMends(node, agent, disk, { code, from, hasPair: episode === renewal })
+    await assertWhole(node, episode === undefined ? 1 : 2)
+    return failed
+  }
+
+  itConcurrently(
+    rows,
+    async (row) => {
+      let failures = 0
+      while (failures < mostFailures(row.fault) && (await attempt(row, failures))) failures += 1
+      assert.ok(failures >= row.failures, `only ${failures} writes failed`)
+    },
+    3,
+  )
+})
