@@ -71,12 +71,18 @@ async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Arr
   throw new BootstrapError('storage-failed', `${path} changed while it was read`, { hint: 'it is read again' })
 }
 
-/** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only. */
+async function syncDirectory(path: string): Promise<void> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  await handle.sync()
+}
+
+/** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only, and syncs nothing. */
 async function makeDirectories(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { mode })
     // The umask may have taken bits away.
     await chmod(path, mode)
+    await syncDirectory(dirname(path))
   } catch (thrown) {
     const code = textAt(thrown, 'code')
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
@@ -128,9 +134,5 @@ export const nodeFiles: Files = {
 
   remove: (path) => attempt('removed', path, () => rm(path, { force: true })),
 
-  syncDirectory: (path) =>
-    attempt('synced', path, async () => {
-      await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
-      await handle.sync()
-    }),
+  syncDirectory: (path) => attempt('synced', path, () => syncDirectory(path)),
 }

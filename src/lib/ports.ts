@@ -38,7 +38,10 @@ export interface Files {
   realPath(path: string): Promise<string | undefined>
   /** Names in a directory, sorted; empty where there is no directory. */
   list(directory: string): Promise<string[]>
-  /** Creates the directory and its missing parents; one that is there keeps its mode. */
+  /**
+   * Creates the directory and its missing parents, and syncs the directory that each stands in: else what is written there
+   * later, synced or not, can be lost with it. One that is there keeps its mode.
+   */
   makeDirectory(path: string, mode: number): Promise<void>
   /** Creates a file that must not exist yet, with exactly this mode, and syncs its content to the disk. */
   createSynced(path: string, data: Uint8Array, mode: number): Promise<void>
