@@ -10,12 +10,15 @@ import type { CsrStore } from './csr-store.ts'
 import { readJson } from './request-body.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
 import { type BookmarkReceivers, serveWatch } from './watch.ts'
+import type { Clock } from '../lib/ports.ts'
 
 export interface ApiServerOptions extends AuthenticationOptions {
   store: CsrStore
   clusterInfo: ClusterInfo
   bookmarks: BookmarkReceivers
   kubernetesVersion: string
+  /** Of the clock that ends watches. */
+  sleep: Clock['sleep']
 }
 
 export interface ApiRequest {
@@ -132,7 +135,7 @@ async function serveCsr(
 ): Promise<void> {
   const { verb, query } = info
   if (name === undefined || verb === 'list' || verb === 'watch') {
-    if (verb === 'watch') serveWatch(response, query, options.store, options.bookmarks)
+    if (verb === 'watch') serveWatch(response, query, options.store, options.bookmarks, options.sleep)
     else if (verb === 'list') sendJson(response, 200, csrApi.listRequests(query, options))
     else if (verb === 'create')
       sendJson(response, 201, csrApi.postRequest(await readJson(incoming, KIND), user, query, options))

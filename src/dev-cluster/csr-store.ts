@@ -22,8 +22,16 @@ export type Preview = Omit<CertificateSigningRequest, 'metadata'> & {
   metadata: Omit<CertificateSigningRequest['metadata'], 'resourceVersion'>
 }
 
+/** All of it at one moment. Objects are replaced and never changed, so it stays what it was. */
+export interface StoredState {
+  objects: ReadonlyMap<string, CertificateSigningRequest>
+  history: readonly StoreEvent[]
+  resourceVersion: number
+  oldest: number
+}
+
 export class CsrStore {
-  readonly #objects = new Map<string, CertificateSigningRequest>()
+  #objects = new Map<string, CertificateSigningRequest>()
   readonly #listeners = new Set<(event: StoreEvent) => void>()
   readonly #historyLimit: number
   #history: StoreEvent[] = []
@@ -116,6 +124,19 @@ export class CsrStore {
   compact(): void {
     this.#history = []
     this.#oldest = this.#resourceVersion
+  }
+
+  save(): StoredState {
+    const [resourceVersion, oldest] = [this.#resourceVersion, this.#oldest]
+    return { objects: new Map(this.#objects), history: [...this.#history], resourceVersion, oldest }
+  }
+
+  /** Listeners stay, and hear of nothing. */
+  restore({ objects, history, resourceVersion, oldest }: StoredState): void {
+    this.#objects = new Map(objects)
+    this.#history = [...history]
+    this.#resourceVersion = resourceVersion
+    this.#oldest = oldest
   }
 
   /** Calls `listener` for every later event until the returned function is called. */

@@ -2,15 +2,18 @@
  * A control plane in this process, for the demo and the tests: the part of the Kubernetes API that a joining node sees,
  * with its own CA, approver and signer. It is no security product: who holds the object holds the CA.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../lib/ports.ts'
 import { answer } from './api-server.ts'
+import type { User } from './authentication.ts'
 import { type BootstrapTokenOptions, BootstrapTokens } from './bootstrap-tokens.ts'
 import { type CertificateAuthority, createCertificateAuthority, type IssuedIdentity } from './certificate-authority.ts'
 import { ClusterInfo, type ClusterInfoData, clusterInfoKubeconfig } from './cluster-info.ts'
 import { startControllers } from './controllers.ts'
 import { type RequestMethods, requestMethods } from './csr-methods.ts'
-import { CsrStore } from './csr-store.ts'
+import { CsrStore, type StoredState } from './csr-store.ts'
 import {
   type FaultHook,
   peerCertificates,
@@ -30,8 +33,8 @@ export interface DevClusterOptions {
   certificateDurationMs?: number
   /** true by default; false is --anonymous-auth=false. */
   anonymousAccess?: boolean
-  /** Token expiry, certificate times, timestamps. TLS itself and the watches' timeouts follow the real one. */
-  clock?: Pick<Clock, 'nowMs'>
+  /** Token expiry, certificate times, timestamps and, with a `sleep`, the end of a watch. TLS itself follows the real one. */
+  clock?: Pick<Clock, 'nowMs'> & Partial<Pick<Clock, 'sleep'>>
   ca?: CertificateAuthority
   serverCertificate?: ServerCertificate
   /** true by default; without it an approved request stays unissued. */
@@ -68,6 +71,11 @@ export interface DevCluster extends RequestMethods {
   /** Forgets past events: an older resourceVersion gets 410. */
   compact(): void
   useServerCertificate(certificate: ServerCertificate): void
+  /** Answers a request that came by another way than its own listener, from the holder of `clientCertificates` (DER, leaf first). */
+  handle(incoming: IncomingMessage, response: ServerResponse, clientCertificates: readonly Uint8Array[]): Promise<void>
+  /** What its etcd holds of certificate signing requests, to come back to. */
+  save(): StoredState
+  restore(state: StoredState): void
   /** Cuts every connection; the same port listens again with the state as it was. */
   restart(): Promise<void>
   /** Stops listening and cuts every connection; `start` brings it back. */
@@ -90,16 +98,16 @@ export async function startDevCluster(options: DevClusterOptions = {}): Promise<
     port: options.port ?? 0,
     certificate: options.serverCertificate ?? issueServerCertificate(ca, host),
     requestLogLimit: options.requestLogLimit ?? 1000,
-    answer: async (incoming, response, record) => {
-      clusterInfo.forget(tokens.removeExpired(nowMs()))
-      const clientCertificates = peerCertificates(incoming.socket)
-      const onAuthenticated = ({ name }: { name: string }): void => {
+    answer: (incoming, response, record) =>
+      handle(incoming, response, peerCertificates(incoming.socket), ({ name }) => {
         record.user = name
-      }
-      const credentials = { authorization: incoming.headers.authorization, clientCertificates }
-      await answer({ incoming, response, credentials, onAuthenticated }, apiServer)
-    },
+      }),
   })
+  const handle: Parts['handle'] = async (incoming, response, clientCertificates, onAuthenticated = () => undefined) => {
+    clusterInfo.forget(tokens.removeExpired(nowMs()))
+    const credentials = { authorization: incoming.headers.authorization, clientCertificates }
+    await answer({ incoming, response, credentials, onAuthenticated }, apiServer)
+  }
   server.respond = options.respond
   await server.listen()
   const endpoint = `${host.includes(':') ? `[${host}]` : host}:${server.port}`
@@ -111,6 +119,7 @@ export async function startDevCluster(options: DevClusterOptions = {}): Promise<
     clusterInfo,
     bookmarks,
     nowMs,
+    sleep: options.clock?.sleep ?? realSleep,
     clientCaPem: ca.certificatePem,
     anonymousAccess: options.anonymousAccess ?? true,
     kubernetesVersion: options.kubernetesVersion ?? 'v1.36.0',
@@ -123,7 +132,7 @@ export async function startDevCluster(options: DevClusterOptions = {}): Promise<
     signerEnabled: options.signerEnabled ?? true,
     certificateDurationMs: options.certificateDurationMs ?? YEAR_MS,
   })
-  return devCluster({ endpoint, ca, store, tokens, clusterInfo, bookmarks, server, nowMs })
+  return devCluster({ endpoint, ca, store, tokens, clusterInfo, bookmarks, server, nowMs, handle })
 }
 
 interface Parts {
@@ -135,7 +144,11 @@ interface Parts {
   bookmarks: ReadonlySet<() => void>
   server: TlsServer
   nowMs: () => number
+  handle: (...args: [...Parameters<DevCluster['handle']>, onAuthenticated?: (user: User) => void]) => Promise<void>
 }
+
+/** As the clock port has it: an abort is an ordinary end. */
+const realSleep: Clock['sleep'] = (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined)
 
 function devCluster(parts: Parts): DevCluster {
   const { endpoint, ca, store, bookmarks, server } = parts
@@ -171,6 +184,11 @@ function devCluster(parts: Parts): DevCluster {
     },
     useServerCertificate: (certificate) => {
       server.useCertificate(certificate)
+    },
+    handle: (incoming, response, clientCertificates) => parts.handle(incoming, response, clientCertificates),
+    save: () => store.save(),
+    restore: (state) => {
+      store.restore(state)
     },
     restart: async () => {
       await server.close()

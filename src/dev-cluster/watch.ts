@@ -1,6 +1,7 @@
 /** One watch of CertificateSigningRequests: newline-delimited JSON events until the client goes or its time is over. */
 import type { ServerResponse } from 'node:http'
 import { ApiStatusError, badRequest, expired } from './api-status.ts'
+import type { Clock } from '../lib/ports.ts'
 import type { CertificateSigningRequest } from './certificate-signing-requests.ts'
 import type { CsrStore } from './csr-store.ts'
 import { fieldSelector } from './field-selector.ts'
@@ -17,6 +18,7 @@ export function serveWatch(
   query: URLSearchParams,
   store: CsrStore,
   bookmarks: BookmarkReceivers,
+  sleep: Clock['sleep'],
 ): void {
   const selects = fieldSelector(query.get('fieldSelector'))
   const from = resourceVersionOf(query.get('resourceVersion'))
@@ -44,12 +46,14 @@ export function serveWatch(
     send('BOOKMARK', bookmark(store.resourceVersion))
   }
   if (query.get('allowWatchBookmarks') === 'true') bookmarks.add(sendBookmark)
-  const timer = setTimeout(() => {
+  const closed = new AbortController()
+  void sleep(timeoutMs, closed.signal).then(() => {
+    if (closed.signal.aborted) return
     if (bookmarks.has(sendBookmark)) sendBookmark()
     response.end()
-  }, timeoutMs)
+  })
   response.on('close', () => {
-    clearTimeout(timer)
+    closed.abort()
     unsubscribe()
     bookmarks.delete(sendBookmark)
   })

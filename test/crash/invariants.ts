@@ -1,0 +1,103 @@
+/** What holds of a node at every instant, whatever it dies of; judged without the agent's own parsers. */
+import assert from 'node:assert/strict'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { CertificateSigningRequest } from '../../src/dev-cluster/certificate-signing-requests.ts'
+import { parseCertificateRequest } from '../../src/dev-cluster/certificate-request.ts'
+import { JOIN_YAML, type SimulatedAgent } from '../harness/simulation/agent.ts'
+import type { SimulatedDisk } from '../harness/simulation/disk.ts'
+import { NODE, PATHS } from '../harness/simulation/world.ts'
+
+const PRIVATE_KEY = 'PRIVATE KEY-----'
+const TEMPORARY = '.node-bootstrap-new'
+
+/** Judging a pair takes a while, and the same one is seen at thousands of instants. */
+const judged = new Map<string, boolean>()
+
+function isPair(text: string): boolean {
+  const known = judged.get(text)
+  if (known !== undefined) return known
+  const isGood = isMatchingPair(text)
+  judged.set(text, isGood)
+  return isGood
+}
+
+function isMatchingPair(text: string): boolean {
+  try {
+    return new X509Certificate(text).checkPrivateKey(createPrivateKey(text.slice(text.indexOf('-----BEGIN PRIVATE'))))
+  } catch {
+    return false
+  }
+}
+
+/** Where the kubelet looks for it. */
+export const hasLoadablePair = (disk: SimulatedDisk): boolean => isPair(disk.text(PATHS.current) ?? '')
+
+/** Keys stand in their two places, the token in join.yaml, and both can be read by their owner alone. */
+export function checkSecrets(disk: SimulatedDisk, token: string): void {
+  for (const [path, node] of disk.leaves()) {
+    if (node.kind === 'link') continue
+    const content = Buffer.from(node.content)
+    const hasKey = content.includes(PRIVATE_KEY)
+    const hasToken = content.includes(token.split('.')[1] ?? '')
+    if (hasKey || hasToken)
+      assert.equal(node.mode & 0o077, 0, `${path} holds a secret and has mode ${node.mode.toString(8)}`)
+    if (hasToken) assert.equal(path, JOIN_YAML, 'the token is in another file')
+    if (!hasKey) continue
+    const isPlace =
+      path === PATHS.pendingRequest ||
+      path === `${PATHS.state}/${TEMPORARY}` ||
+      (path.startsWith(`${PATHS.certificates}/`) && /\/(kubelet-client-[\d.-]+\.pem|\.node-bootstrap-new)$/.test(path))
+    assert.ok(isPlace, `${path} holds a private key`)
+  }
+}
+
+/** No line of the log holds a secret. */
+export function checkLog({ lines }: SimulatedAgent, token: string): void {
+  for (const line of lines) assert.ok(!line.includes(PRIVATE_KEY) && !line.includes(token.split('.')[1] ?? ''), line)
+}
+
+const keyOf = ({ spec }: CertificateSigningRequest): string =>
+  Buffer.from(parseCertificateRequest(Buffer.from(spec.request, 'base64')).subjectPublicKeyInfo).toString('hex')
+
+const isLive = ({ status }: CertificateSigningRequest): boolean =>
+  status.certificate === undefined && !(status.conditions ?? []).some(({ type }) => type !== 'Approved')
+
+/** One request for each key, and one at most that is still open. */
+export function checkRequests(requests: readonly CertificateSigningRequest[]): void {
+  const keys = requests.map(keyOf)
+  assert.equal(new Set(keys).size, keys.length, 'two requests are for one key')
+  const live = requests.filter(isLive)
+  assert.ok(live.length <= 1, `${live.length} requests are open`)
+}
+
+const OF_EVERY_NODE = new Set<string>([
+  JOIN_YAML,
+  PATHS.kubeconfig,
+  PATHS.ca,
+  PATHS.current,
+  ...['cluster.json', 'keys-made.json', 'hooks.json'].map((name) => `${PATHS.state}/${name}`),
+])
+const MOST_DATED = 2
+
+/** What a node that is well has on its disk, and nothing beside it. */
+export function checkNothingLeftOver(disk: SimulatedDisk, alsoKept: RegExp | undefined): void {
+  let dated = 0
+  for (const [path] of disk.leaves()) {
+    const isDated = path.startsWith(`${PATHS.certificates}/kubelet-client-2`)
+    if (isDated) dated += 1
+    assert.ok(isDated || OF_EVERY_NODE.has(path) || alsoKept?.test(path), `${path} is left over`)
+  }
+  assert.ok(dated >= 1 && dated <= MOST_DATED, `${dated} dated pairs`)
+}
+
+/** The pair is this node's, by this cluster's CA, and valid. */
+export function checkIdentity(disk: SimulatedDisk, caPem: string, nowMs: number): void {
+  assert.ok(hasLoadablePair(disk), 'there is no loadable pair')
+  const certificate = new X509Certificate(disk.text(PATHS.current) ?? '')
+  assert.equal(certificate.subject, `O=system:nodes\nCN=system:node:${NODE}`)
+  assert.ok(certificate.verify(new X509Certificate(caPem).publicKey), 'the CA has not signed it')
+  assert.ok(
+    certificate.validFromDate.getTime() <= nowMs && nowMs < certificate.validToDate.getTime(),
+    'it is not valid',
+  )
+}

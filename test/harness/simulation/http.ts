@@ -1,0 +1,171 @@
+/**
+ * The http port bound to an embedded control plane's request handler: Node's own HTTP over a pair of streams in memory,
+ * without sockets and TLS. Trust is judged by the CA that the request names, and a client certificate by its key.
+ */
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
+import { duplexPair, type Duplex } from 'node:stream'
+import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
+import type { ClientIdentity, Clock, Http, HttpRequest, HttpResponse, HttpStream } from '../../../src/lib/ports.ts'
+import { parseCertificates } from '../../../src/pki/certificate.ts'
+import { subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
+
+/** `refusing`: nobody listens. `silent`: packets are dropped. */
+export type Reachability = 'reachable' | 'refusing' | 'silent'
+
+/** The control plane and the way to it. */
+export class SimulatedNetwork {
+  readonly cluster: DevCluster
+  /** The node's sleep, and the cluster's time. */
+  readonly clock: Pick<Clock, 'nowMs' | 'sleep'>
+  reachability: Reachability = 'reachable'
+  readonly #connections = new Set<Duplex>()
+  readonly #server
+  #identities = new WeakMap<Duplex, readonly Uint8Array[]>()
+
+  constructor(cluster: DevCluster, clock: Pick<Clock, 'nowMs' | 'sleep'>) {
+    this.cluster = cluster
+    this.clock = clock
+    this.#server = createServer((incoming, response) => {
+      response.setHeader('date', new Date(clock.nowMs()).toUTCString())
+      void cluster.handle(incoming, response, this.#identities.get(incoming.socket) ?? [])
+    })
+    // What the clock of the test does not know of.
+    this.#server.keepAliveTimeout = 0
+    this.#server.requestTimeout = 0
+    this.#server.headersTimeout = 0
+  }
+
+  /** The client's end of a new connection. */
+  connect(clientCertificates: readonly Uint8Array[]): Duplex {
+    const [client, server] = duplexPair()
+    this.#identities.set(server, clientCertificates)
+    this.#connections.add(client)
+    client.on('close', () => {
+      this.#connections.delete(client)
+      server.destroy()
+    })
+    this.#server.emit('connection', server)
+    return client
+  }
+
+  cut(): void {
+    for (const connection of this.#connections) connection.destroy(new Error('cut'))
+  }
+}
+
+const lost = (url: URL): BootstrapError => new BootstrapError('connection-lost', `${url.host}: the connection was lost`)
+
+/** Of one process: `close` ends its connections alone. */
+export class SimulatedHttp implements Http {
+  /** Watches whose next event is waited for. */
+  waiting = 0
+  /** Requests that are under way. */
+  inFlight = 0
+  readonly #network: SimulatedNetwork
+  readonly #own = new Set<Duplex>()
+
+  constructor(network: SimulatedNetwork) {
+    this.#network = network
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    this.inFlight += 1
+    try {
+      const response = await this.#send(request)
+      const chunks: Uint8Array[] = []
+      for await (const chunk of response as AsyncIterable<Uint8Array>) chunks.push(chunk)
+      return { ...headOf(response), body: Buffer.concat(chunks) }
+    } catch (thrown) {
+      throw thrown instanceof BootstrapError ? thrown : lost(request.url)
+    } finally {
+      this.inFlight -= 1
+    }
+  }
+
+  async stream(request: HttpRequest): Promise<HttpStream> {
+    this.inFlight += 1
+    try {
+      const response = await this.#send(request)
+      return { ...headOf(response), chunks: this.#chunks(response, request.url) }
+    } finally {
+      this.inFlight -= 1
+    }
+  }
+
+  presentedCertificates(): Promise<readonly Uint8Array[]> {
+    return Promise.resolve([])
+  }
+
+  close(): void {
+    for (const connection of this.#own) connection.destroy()
+  }
+
+  async *#chunks(response: IncomingMessage, url: URL): AsyncGenerator<Uint8Array> {
+    try {
+      const chunks = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+      for (;;) {
+        this.waiting += 1
+        const next = await chunks.next().finally(() => {
+          this.waiting -= 1
+        })
+        if (next.done === true) return
+        yield next.value
+      }
+    } catch {
+      throw lost(url)
+    } finally {
+      response.destroy()
+    }
+  }
+
+  async #send(request: HttpRequest): Promise<IncomingMessage> {
+    const { url, method, headers, body, signal } = request
+    await this.#reach(request)
+    const connection = this.#network.connect(presented(request.clientIdentity))
+    this.#own.add(connection)
+    connection.on('close', () => this.#own.delete(connection))
+    return await new Promise((resolve, reject) => {
+      const sent = httpRequest({
+        createConnection: () => connection,
+        method,
+        path: url.pathname + url.search,
+        headers: { host: url.host, ...headers },
+        signal,
+      })
+      sent.on('response', resolve).on('error', () => {
+        reject(lost(url))
+      })
+      sent.end(body)
+    })
+  }
+
+  async #reach({ url, trust, timeoutMs, signal }: HttpRequest): Promise<void> {
+    const { reachability, cluster, clock } = this.#network
+    if (reachability === 'refusing') throw new BootstrapError('connection-refused', `${url.host} refuses connections`)
+    if (reachability === 'silent') {
+      await clock.sleep(timeoutMs, signal)
+      throw new BootstrapError('timed-out', `${url.host} was silent for ${timeoutMs / 1000} s`)
+    }
+    if (url.host !== cluster.endpoint) throw new BootstrapError('unreachable', `nothing is at ${url.host}`)
+    if (trust !== 'unverified' && !trust.roots.some((root) => root.trim() === cluster.caPem.trim()))
+      throw new BootstrapError('server-untrusted', `${url.host} holds no certificate of a trusted CA`)
+  }
+}
+
+function headOf(response: IncomingMessage): Omit<HttpResponse, 'body'> {
+  const headers = Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]),
+  )
+  return { status: response.statusCode ?? 0, headers }
+}
+
+/** What TLS would show of it: the chain, once its key has been proven. */
+function presented(identity: ClientIdentity | undefined): Uint8Array[] {
+  if (identity === undefined) return []
+  const chain = parseCertificates(identity.certificateChain)
+  const [leaf] = chain
+  const holdsKey = Buffer.from(leaf.spki).equals(subjectPublicKeyInfo(identity.privateKey))
+  if (!holdsKey) throw new Error('the key of a client certificate is another')
+  return chain.map(({ der }) => der)
+}

@@ -1,0 +1,159 @@
+/** A node, its clock and its control plane, in one process: a world that can be kept at any instant and gone on from there. */
+import type { CertificateSigningRequest } from '../../../src/dev-cluster/certificate-signing-requests.ts'
+import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
+import { startDevCluster, type DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
+import type { StoredState } from '../../../src/dev-cluster/csr-store.ts'
+import type { Random } from '../../../src/lib/ports.ts'
+import { JOIN_YAML, SimulatedAgent, turn } from './agent.ts'
+import { SimulatedClock } from './clock.ts'
+import { SimulatedDisk } from './disk.ts'
+import type { OnInstant } from './effects.ts'
+import { SimulatedNetwork } from './http.ts'
+
+export const START_MS = Date.UTC(2026, 10, 24, 12)
+export const DAY_MS = 86_400_000
+export const NODE = 'worker-1'
+const RUNTIME = '/run'
+
+export const PATHS = {
+  kubeconfig: '/etc/kubernetes/kubelet.conf',
+  ca: '/etc/kubernetes/pki/ca.crt',
+  certificates: '/var/lib/kubelet/pki',
+  current: '/var/lib/kubelet/pki/kubelet-client-current.pem',
+  state: '/var/lib/node-bootstrap',
+  pendingRequest: '/var/lib/node-bootstrap/pending-request.pem',
+} as const
+
+/** In memory, and so empty after a boot. */
+export const isVolatile = (path: string): boolean => path.startsWith(`${RUNTIME}/`)
+
+export type Verdict = 'approve' | 'deny' | 'leave'
+
+/** What of a world survives a crash. */
+export interface Kept {
+  disk: SimulatedDisk
+  nowMs: number
+  requests: StoredState
+}
+
+export class World {
+  readonly cluster: DevCluster
+  token: string
+  clock = new SimulatedClock(START_MS)
+  disk = new SimulatedDisk(this.clock)
+  /** What becomes of a request, as an approver would say. */
+  judge: (csr: CertificateSigningRequest) => Verdict = () => 'approve'
+  readonly network: SimulatedNetwork
+  readonly random: Random
+  readonly #clusterClock: { skewMs: number }
+
+  private constructor(cluster: DevCluster, clusterClock: { skewMs: number }, random: Random) {
+    this.cluster = cluster
+    this.#clusterClock = clusterClock
+    this.random = random
+    this.token = cluster.createToken()
+    this.network = new SimulatedNetwork(cluster, {
+      nowMs: () => this.clock.nowMs() + clusterClock.skewMs,
+      sleep: (ms, signal) => this.clock.sleep(ms, signal),
+    })
+  }
+
+  /** `certificateDurationMs`: default a day. */
+  static async create(random: Random = { fraction: () => 0.5 }, certificateDurationMs = DAY_MS): Promise<World> {
+    const holder: { world?: World } = {}
+    const clusterClock = { skewMs: 0 }
+    const now = (): number => (holder.world?.clock.nowMs() ?? START_MS) + clusterClock.skewMs
+    const cluster = await startDevCluster({
+      approval: 'manual',
+      certificateDurationMs,
+      ca: createCertificateAuthority({ notBeforeMs: START_MS - 3650 * DAY_MS, notAfterMs: START_MS + 3650 * DAY_MS }),
+      clock: {
+        nowMs: now,
+        sleep: (ms, signal) => holder.world?.clock.sleep(ms, signal) ?? Promise.resolve(),
+      },
+    })
+    // Its listener is for those who come by TLS.
+    await cluster.stop()
+    const world = new World(cluster, clusterClock, random)
+    holder.world = world
+    return world
+  }
+
+  /** The node's wall clock is stepped, and the cluster's is not. */
+  stepNodeClock(ms: number): void {
+    this.clock.step(ms)
+    this.#clusterClock.skewMs -= ms
+  }
+
+  get nodeClockIsAheadByMs(): number {
+    return -this.#clusterClock.skewMs
+  }
+
+  /** join.yaml as an operator writes it; `overrides` replace whole sections. */
+  configure(overrides: Readonly<Record<string, unknown>> = {}): void {
+    const { endpoint, caCertHash } = this.cluster
+    const document = {
+      apiVersion: 'node-bootstrap/v1',
+      kind: 'JoinConfiguration',
+      node: { name: NODE },
+      discovery: { token: { endpoints: [endpoint], token: this.token, caCertHashes: [caCertHash] } },
+      ...overrides,
+    }
+    this.disk.put(JOIN_YAML, JSON.stringify(document, undefined, 2))
+  }
+
+  start(onInstant?: OnInstant): Promise<SimulatedAgent> {
+    const { clock, disk, network, random } = this
+    return SimulatedAgent.start({ clock, disk, network, random }, onInstant)
+  }
+
+  keep(): Kept {
+    return { disk: this.disk.clone(), nowMs: this.clock.nowMs(), requests: this.cluster.save() }
+  }
+
+  /** As it was then, at `nowMs`; the agents of before must be dead. */
+  restore({ disk, nowMs, requests }: Kept): void {
+    this.clock = new SimulatedClock(nowMs)
+    this.disk = disk.clone(this.clock)
+    this.cluster.restore(requests)
+  }
+
+  /** Approver and signer do what there is to do. */
+  async settleCluster(): Promise<void> {
+    await turn()
+    for (const csr of this.cluster.listCertificateSigningRequests()) this.#judge(csr)
+    for (let turns = 0; turns < 3; turns += 1) await turn()
+  }
+
+  #judge(csr: CertificateSigningRequest): void {
+    if (csr.status.conditions !== undefined || csr.status.certificate !== undefined) return
+    const verdict = this.judge(csr)
+    if (verdict === 'approve') this.cluster.approve(csr.metadata.name, { reason: 'AutoApproved' })
+    if (verdict === 'deny') this.cluster.deny(csr.metadata.name)
+  }
+
+  /** The agent and the cluster have nothing to do before time goes on. */
+  async settle(agent: SimulatedAgent): Promise<void> {
+    for (let before = -1; before !== agent.effects;) {
+      before = agent.effects
+      await agent.settle()
+      await this.settleCluster()
+    }
+    await agent.settle()
+  }
+
+  /** Time goes on from sleeper to sleeper until `isDone`; throws where it is not within `limitMs`. */
+  async runUntil(agent: SimulatedAgent, isDone: () => boolean, limitMs: number): Promise<void> {
+    const endMs = this.clock.monotonicMs() + limitMs
+    await this.settle(agent)
+    while (!isDone()) {
+      const ms = this.clock.nextInMs
+      if (ms === undefined || this.clock.monotonicMs() + ms > endMs)
+        throw new Error(
+          `not within ${limitMs / 1000} s of the clock: ${JSON.stringify(agent.status)}\n${agent.lines.join('\n')}`,
+        )
+      this.clock.pass(ms)
+      await this.settle(agent)
+    }
+  }
+}
