@@ -5,11 +5,12 @@
 import { Agent, type AgentOptions } from 'node:https'
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import type { Got, OptionsInit, Request } from 'got'
-import { BootstrapError } from '../lib/errors.ts'
+import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { Http, HttpRequest, HttpResponse, HttpStream } from '../lib/ports.ts'
-import { presentedChain } from './presented-chain.ts'
+import { presentedChain, unverifiedTime } from './presented-chain.ts'
+import { proxyChallenge } from './proxy-challenge.ts'
 import { proxyFor } from './proxy.ts'
-import { describeRefused, isExplainable } from './refused-certificate.ts'
+import { describeRefused, isExplainable, isOfTime } from './refused-certificate.ts'
 import { checkServerName } from './server-name.ts'
 import { transportError } from './transport-error.ts'
 
@@ -119,14 +120,27 @@ export class GotHttp implements Http {
     return stream
   }
 
-  /** A refused certificate is asked for once more, with nothing sent: Node's error does not say what it was. */
-  async #explained(error: BootstrapError, { url, signal }: HttpRequest): Promise<BootstrapError> {
+  /** Node's errors do not say what a certificate was, nor what a proxy asked for: both are asked for once more. */
+  async #explained(error: BootstrapError, request: HttpRequest): Promise<BootstrapError> {
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(EXPLANATION_TIMEOUT_MS)])
+    const explanation = await this.#explanationOf(error.code, request.url, signal).catch(() => undefined)
+    if (explanation === undefined) return error
     const { code, message, hint, retryable } = error
-    if (!isExplainable(code)) return error
-    const [leaf] = await this.presentedCertificates(url, EXPLANATION_TIMEOUT_MS, signal).catch(() => [])
-    const description = leaf === undefined ? undefined : describeRefused(code, leaf, Date.now())
-    if (description === undefined) return error
-    return new BootstrapError(code, `${message}: ${description}`, { hint, retryable })
+    return new BootstrapError(code, `${message}: ${explanation}`, { hint, retryable })
+  }
+
+  async #explanationOf(code: ErrorCode, url: URL, signal: AbortSignal): Promise<string | undefined> {
+    const proxy = this.#proxy(url)
+    if (code === 'proxy-authentication-required' && proxy !== undefined) {
+      const schemes = await proxyChallenge(proxy, url, signal)
+      return schemes.length === 0 ? undefined : `it asks for ${schemes.join(' or ')}`
+    }
+    if (!isExplainable(code)) return undefined
+    const [leaf] = await presentedChain(url, tunnel(proxy), signal)
+    const serverNowMs = isOfTime(code)
+      ? await unverifiedTime(url, tunnel(proxy), signal).catch(() => undefined)
+      : undefined
+    return leaf === undefined ? undefined : describeRefused(code, leaf, Date.now(), serverNowMs)
   }
 
   async presentedCertificates(url: URL, timeoutMs: number, signal: AbortSignal): Promise<readonly Uint8Array[]> {

@@ -1,16 +1,40 @@
-/** Asks a TLS server for its certificates, and sends it nothing: whether they are to be believed is decided elsewhere. */
+/**
+ * Looks at a TLS server that nothing vouches for: its certificates, for which nothing is sent, and its clock, for which a
+ * request goes out that holds nothing but the host's name. Whether they are to be believed is decided elsewhere.
+ */
 import type { X509Certificate } from 'node:crypto'
 import { Agent, request, type AgentOptions } from 'node:https'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import { httpDate } from '../lib/http-date.ts'
 
 /** A longer chain is no server's. */
 const MAX_CERTIFICATES = 10
 
+// What is not verified here is used for nothing but to be compared with pins, to be verified with, and to be told to people.
+const unverifiedAgent = (tunnel: AgentOptions): Agent =>
+  new Agent({ rejectUnauthorized: false, minVersion: 'TLSv1.2', maxCachedSessions: 0, ...tunnel })
+
+/** By the Date header of whatever answer; undefined where there is none. `tunnel` as below. */
+export async function unverifiedTime(url: URL, tunnel: AgentOptions, signal: AbortSignal): Promise<number | undefined> {
+  const agent = unverifiedAgent(tunnel)
+  const asked = request(new URL('/', url), { agent, signal, method: 'HEAD' })
+  asked.on('error', () => undefined)
+  asked.end()
+  try {
+    const [{ headers }] = (await once(asked, 'response', { signal })) as [IncomingMessage]
+    const timeMs = httpDate(headers.date ?? '')
+    return Number.isNaN(timeMs) ? undefined : timeMs
+  } finally {
+    asked.destroy()
+    agent.destroy()
+  }
+}
+
 /** DER, the server's own first. `tunnel` says which proxy leads there, if any. Rejects with what Node reports. */
 export async function presentedChain(url: URL, tunnel: AgentOptions, signal: AbortSignal): Promise<Uint8Array[]> {
-  // What is not verified here is used for nothing but to be compared with pins, and to be verified with.
-  const agent = new Agent({ rejectUnauthorized: false, minVersion: 'TLSv1.2', maxCachedSessions: 0, ...tunnel })
+  const agent = unverifiedAgent(tunnel)
   // Never ended, so never sent: only its socket is wanted.
   const unsent = request(url, { agent, signal })
   // Whoever waits below hears of a failure; without a listener of its own, the request's would end the process.

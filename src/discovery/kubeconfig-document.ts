@@ -1,6 +1,6 @@
 /** Fetches the document of HTTPS discovery: verified on every hop, bounded, conditional. What it says is read elsewhere. */
 import { REQUEST_TIMEOUT_MS } from '../kube/api-request.ts'
-import { retryAfterMs } from '../kube/status-error.ts'
+import { redirectOrigin, retryAfterMs } from '../kube/status-error.ts'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { Http, HttpResponse, VerifiedTrust } from '../lib/ports.ts'
 import { USER_AGENT } from '../lib/version.ts'
@@ -82,18 +82,21 @@ function refusal({ status, headers }: HttpResponse, url: URL): BootstrapError {
 }
 
 /** Only to https, where the next hop is verified as the first one was; without credentials in the address. */
-function redirectTarget(from: URL, { headers, status }: HttpResponse): URL {
+function redirectTarget(from: URL, response: HttpResponse): URL {
+  const { headers, status } = response
   const target = URL.parse(headers['location'] ?? '', from.href)
   const fault =
     target === null || headers['location'] === undefined
-      ? 'to nowhere'
+      ? 'that leads nowhere'
       : target.protocol !== 'https:'
-        ? 'to an address that is not https'
+        ? 'that is not to https'
         : target.username !== '' || target.password !== ''
-          ? 'to an address with a user or password in it'
+          ? 'with a user or password in it'
           : undefined
   if (target !== null && fault === undefined) return target
-  throw new BootstrapError('redirect-refused', `${urlLabel(from)} answered ${status}, a redirect ${fault ?? ''}`, {
+  const origin = redirectOrigin(response, from)
+  const to = origin === '' ? '' : `to ${origin} `
+  throw new BootstrapError('redirect-refused', `${urlLabel(from)} answered ${status}, a redirect ${to}${fault ?? ''}`, {
     hint: 'correct the redirect, or give discovery.https.url the final address: only https is followed',
   })
 }

@@ -1,5 +1,6 @@
 /** One request to an API server: where to, trusted by what, as whom; and its answer as JSON or as one BootstrapError. */
 import { BootstrapError } from '../lib/errors.ts'
+import { httpDate } from '../lib/http-date.ts'
 import { parseJson } from '../lib/json.ts'
 import type { ClientIdentity, Clock, Http, HttpRequest, HttpStream, Trust, VerifiedTrust } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -83,7 +84,7 @@ export class ApiClient {
 
   async request(api: ApiServer, request: ApiRequest): Promise<unknown> {
     const response = await this.#http.request(toHttpRequest(api, request, this.#userAgent))
-    const dateMs = Date.parse(response.headers['date'] ?? '')
+    const dateMs = httpDate(response.headers['date'] ?? '')
     if (!Number.isNaN(dateMs)) this.#clockSkewMs = dateMs - this.#clock.nowMs()
     if (response.status < 200 || response.status > 299) throw statusError(response, api.server)
     const value = parseJson(response.body)

@@ -1,5 +1,6 @@
 /** Translates an answer that is no success into one BootstrapError, with Kubernetes' own words where it sent a Status. */
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import { httpDate } from '../lib/http-date.ts'
 import { parseJson, textAt } from '../lib/json.ts'
 import type { HttpResponse } from '../lib/ports.ts'
 import { printable } from '../lib/text.ts'
@@ -21,10 +22,6 @@ function codeOf(status: number, isStatus: boolean): ErrorCode {
   return codes[status] ?? (status >= 400 ? 'request-rejected' : 'response-malformed')
 }
 
-/** IMF-fixdate (RFC 9110 §5.6.7). Date.parse alone finds a date in nearly any words that end in a number. */
-const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
-const httpDate = (text: string): number => (HTTP_DATE.test(text) ? Date.parse(text) : NaN)
-
 const MAX_RETRY_AFTER_MS = 60 * 60 * 1000
 
 /** `Retry-After` (RFC 9110 §10.2.3) as a span, from seconds or a date; at most an hour, so that no answer parks a node. */
@@ -35,6 +32,13 @@ export function retryAfterMs(headers: Readonly<Record<string, string>>): number 
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
+/** Where a redirect leads, for people: without its path and query, which may hold a secret. Empty where it names nothing. */
+export function redirectOrigin({ headers }: Pick<HttpResponse, 'headers'>, from: URL): string {
+  const target = URL.parse(headers['location'] ?? '', from.href)
+  if (target === null || headers['location'] === undefined) return ''
+  return printable(target.host === '' ? target.protocol : `${target.protocol}//${target.host}`, 120)
+}
+
 /** `response` is of any status but 2xx. */
 export function statusError(response: HttpResponse, server: URL): BootstrapError {
   const body = parseJson(response.body)
@@ -43,9 +47,11 @@ export function statusError(response: HttpResponse, server: URL): BootstrapError
     ? printable(textAt(body, 'message') ?? '')
     : `no Kubernetes Status (${describeBody(response)})`
   const retryAfter = retryAfterMs(response.headers)
+  const code = codeOf(response.status, isStatus)
+  const target = code === 'redirect-refused' ? redirectOrigin(response, server) : ''
   return new BootstrapError(
-    codeOf(response.status, isStatus),
-    `${server.host} answered ${response.status}: ${message}`,
+    code,
+    `${server.host} answered ${response.status}${target === '' ? '' : `, a redirect to ${target}`}: ${message}`,
     {
       ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
       ...(isStatus ? {} : { hint: 'check for a proxy or load balancer in the way, and its backends' }),

@@ -4,7 +4,7 @@ import { discoverByFile } from '../../discovery/file-discovery.ts'
 import { discoverByHttps } from '../../discovery/https-discovery.ts'
 import { discoverByToken } from '../../discovery/token-discovery.ts'
 import { caCertHashes } from '../../kube/cluster.ts'
-import { BootstrapError } from '../../lib/errors.ts'
+import { skewSentence } from '../../lib/clock-skew.ts'
 import type { Certificate } from '../../pki/certificate.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import type { ActionContext } from '../context.ts'
@@ -13,15 +13,10 @@ import { discoveryDigest } from '../digests.ts'
 import { discoveryInputsDigest } from '../discovery-inputs.ts'
 import { requireSameCluster } from '../same-cluster.ts'
 
-/** Beyond this the two clocks are said to differ: signers back-date by five minutes. */
-const CLOCK_SKEW_MS = 5 * 60 * 1000
-
 export async function discover(context: ActionContext): Promise<void> {
   const { ports, configuration, memory, seen } = context
   const inputsDigest = await discoveryInputsDigest(ports.files, configuration)
-  const { cluster, evidence, document } = await findCluster(context).catch((thrown: unknown) => {
-    throw withClocks(thrown, context)
-  })
+  const { cluster, evidence, document } = await findCluster(context)
   await requireSameCluster(context, cluster)
   ports.log.info('the cluster is verified', {
     server: cluster.server.href,
@@ -75,28 +70,8 @@ function knownDocument({ seen, configuration }: ActionContext): KubeconfigDocume
   return configurationDigest === discoveryDigest(configuration) ? document : undefined
 }
 
-/** Undefined where the two clocks agree well enough, or nobody has said what time it is there. */
-function skewSentence({ ports }: ActionContext): string | undefined {
-  const skewMs = ports.client.clockSkewMs
-  if (skewMs === undefined || Math.abs(skewMs) < CLOCK_SKEW_MS) return undefined
-  const minutes = Math.round(Math.abs(skewMs) / 60_000)
-  return `this machine's clock is ${minutes} min ${skewMs > 0 ? 'behind' : 'ahead of'} the API server's`
-}
-
-function warnOfSkew(context: ActionContext): void {
-  const sentence = skewSentence(context)
+function warnOfSkew({ ports }: ActionContext): void {
+  const sentence = skewSentence(ports.client.clockSkewMs ?? 0, "the API server's")
   if (sentence === undefined) return
-  context.ports.log.warn(sentence, { hint: 'set the clock (timedatectl): certificates are judged by it' })
-}
-
-/** A server's certificate that is out of its time may be good: where the server has told the time, the clocks are compared. */
-function withClocks(thrown: unknown, context: ActionContext): unknown {
-  if (!(thrown instanceof BootstrapError)) return thrown
-  const { code, message, hint, retryable } = thrown
-  const skewMs = context.ports.client.clockSkewMs
-  const isOfTime = code === 'server-certificate-expired' || code === 'server-certificate-not-yet-valid'
-  if (!isOfTime || skewMs === undefined) return thrown
-  const there = new Date(context.ports.clock.nowMs() + skewMs).toISOString()
-  const sentence = skewSentence(context) ?? 'the two clocks agree'
-  return new BootstrapError(code, `${message}; there it is ${there}: ${sentence}`, { hint, retryable, cause: thrown })
+  ports.log.warn(sentence, { hint: 'set the clock (timedatectl): certificates are judged by it' })
 }

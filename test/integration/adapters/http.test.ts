@@ -149,6 +149,18 @@ describe('the http port', () => {
       assert(message.includes(`; here it is ${iso(Date.now()).slice(0, 13)}`), message)
     })
 
+    it('what time the server says it is, where it says so', async () => {
+      const expired = authority.issue({ ...good, notAfterMs: Date.now() - 60_000 })
+      const saying = (date: string): Promise<URL> =>
+        serve(expired, (_request, response) => response.setHeader('date', date).end())
+      const past = await failure(await saying('Fri, 31 Dec 1999 23:59:59 GMT'))
+      assert.match(past.message, /there, as the unverified server says, 1999-12-31T23:59:59.000Z: this .* min ahead of/)
+      const agreeing = await failure(await serve(expired))
+      assert.match(agreeing.message, /as the unverified server says, 20\S+: the two clocks agree$/)
+      const babbling = await failure(await saying('soon 3'))
+      assert.match(babbling.message, /here it is 20\S+Z$/)
+    })
+
     it('who issued it, so that a proxy that reads along is known by its name', async () => {
       const reader = createCertificateAuthority({ commonName: 'Corporate Inspection CA' })
       const { code, message } = await failure(await serve(reader.issue(good)))
@@ -177,16 +189,17 @@ describe('the http port', () => {
       'server-untrusted',
     ],
   ]
-  describe('refuses, before it sends a byte, a certificate with', () => {
+  describe('refuses, and has sent nothing but the question what time it is, a certificate with', () => {
     for (const [name, identity, code] of refused)
       it(name, async () => {
-        let requests = 0
-        const url = await serve(identity, (_request, response) => {
-          requests += 1
+        const requests: string[] = []
+        const url = await serve(identity, ({ method, url: path, rawHeaders }, response) => {
+          requests.push([method, path, ...rawHeaders.filter((_, index) => index % 2 === 0)].join(' '))
           response.end()
         })
         assert.equal((await failure(url)).code, code)
-        assert.equal(requests, 0)
+        const isOfTime = code === 'server-certificate-expired' || code === 'server-certificate-not-yet-valid'
+        assert.deepEqual(requests, isOfTime ? ['HEAD / Host Connection'] : [])
       })
 
     it('the right name as common name only, which Node would take', async () => {

@@ -90,6 +90,18 @@ describe('the http port behind a proxy', () => {
       assert.deepEqual(server.requests, [])
     })
 
+  it('says by which schemes a proxy wants a password, and shows the first question’s alone', async () => {
+    await start({ dnsNames: ['api.test'] })
+    proxy.answer = () =>
+      'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="a, Digest b"\r\nProxy-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n'
+    const error = await failure('api.test')
+    assert.match(error.message, /\(it answered 407\): it asks for Basic or Negotiate$/)
+    assert.deepEqual(
+      proxy.connects.map(({ headers }) => headers['proxy-authorization'] !== undefined),
+      [true, false],
+    )
+  })
+
   it('does not believe a proxy that says it has connected and answers itself', async () => {
     await start({ dnsNames: ['api.test'] })
     proxy.answer = () => 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'

@@ -112,6 +112,7 @@ const keys = (cluster: DevCluster): number => cluster.listCertificateSigningRequ
       const outcome = await scene.once({ env: withClock(offset) })
       assertEndedWith(outcome, code, EXIT.protocol)
       assert.match(outcome.text, clock)
+      assert.match(outcome.text, /here it is 20\S+, and there, as the unverified server says, 20/)
       assert.equal(keys(scene.cluster), 0)
       await waitForJoin(scene.daemon())
     })

@@ -482,7 +482,9 @@ describe('discovery by a kubeconfig', () => {
           server.documents.set('/a', to(location))
           const error = await failure(server.url('/a?secret=hunter2'))
           assert.equal(error.code, 'redirect-refused')
-          assert.doesNotMatch(error.message, /hunter2/)
+          assert.doesNotMatch(error.message, /hunter2|u:p/)
+          const [origin = ''] = /^(https?:..127[^/]*)/.exec(location.replace('u:p@', '')) ?? []
+          assert.ok(error.message.includes(`a redirect to ${origin}`) || !location.includes('127'), error.message)
           assert.equal(server.requests.length, 1)
         })
 

@@ -45,6 +45,27 @@ describe('statusError', () => {
     assert.match(answer(403, '{"kind":"Table","message":"m"}').message, /no content type/)
   })
 
+  for (const [name, location, expected] of [
+    [
+      'by its origin alone',
+      'https://portal.example.com/login?session=secret#x',
+      ', a redirect to https://portal.example.com',
+    ],
+    [
+      'without a password',
+      'http://me:hunter2@portal.example.com:8080/',
+      ', a redirect to http://portal.example.com:8080',
+    ],
+    ['to its own path as the server itself', '/login', ', a redirect to https://api.example.com:6443'],
+    ['to what has no host by its scheme', 'data:text/html,secret', ', a redirect to data:'],
+    ['to no address not at all', 'https://', ''],
+    ['of any length within bounds', `https://${'a.'.repeat(120)}b/`, `, a redirect to https://${'a.'.repeat(55)}a…`],
+  ] as const)
+    it(`names the target of a redirect ${name}`, () => {
+      const { message } = answer(302, '', { location })
+      assert.equal(message, `api.example.com:6443 answered 302${expected}: no Kubernetes Status (an empty body)`)
+    })
+
   it('carries Retry-After on', () => {
     assert.equal(answer(429, '', { 'retry-after': '7' }).retryAfterMs, 7000)
     assert.equal(answer(429, '').retryAfterMs, undefined)
