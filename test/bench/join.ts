@@ -15,6 +15,7 @@ import { spawnAgent } from '../harness/agent-process.ts'
 import { writeJoinConfiguration } from '../harness/join-configuration.ts'
 import { startRealControlPlane } from '../harness/real-control-plane.ts'
 import { TcpProxy } from '../harness/tcp-proxy.ts'
+import { HostileEndpoints } from './hostile-endpoints.ts'
 import { memoryAtRest } from './memory.ts'
 import { Peer, PEER_VARIANTS, type PeerVariant } from './peer.ts'
 
@@ -87,6 +88,8 @@ interface Samples {
   bare: number[]
   floor: number[]
   cached: Sample[]
+  /** By the third of three endpoints: the first drops packets, and the second lies. */
+  hostile: Sample[]
   uncached: Sample[]
   peer: Record<PeerVariant, Cost[]>
 }
@@ -99,13 +102,16 @@ async function measure(token: string, peer: Peer | string): Promise<void> {
     bare: [],
     floor: [],
     cached: [],
+    hostile: [],
     uncached: [],
     peer: { 'as kubeadm sets it up': [], 'with serverTLSBootstrap': [] },
   }
+  await using hostile = await HostileEndpoints.start(controlPlane, token)
   for (let index = 0; index < RUNS; index += 1) {
     taken.bare.push(await timed(['-e', '0']))
     taken.floor.push(await floorOnce(token, index))
     taken.cached.push(await joinOnce(DIST, token, `bench-${index}`))
+    taken.hostile.push(await joinOnce(DIST, token, `bench-hostile-${index}`, [...hostile.endpoints, endpoint]))
     taken.uncached.push(await joinOnce(uncachedProgram, token, `bench-uncached-${index}`))
     if (typeof peer === 'string') continue
     for (const variant of PEER_VARIANTS) taken.peer[variant].push(await peerOnce(peer, variant, token, index))
@@ -138,18 +144,27 @@ async function timed(args: readonly string[]): Promise<number> {
   return performance.now() - beganMs
 }
 
-async function configurationFor(token: string, nodeName: string): Promise<{ path: string }> {
+async function configurationFor(
+  token: string,
+  nodeName: string,
+  endpoints: readonly string[] = [endpoint],
+): Promise<{ path: string }> {
   return await writeJoinConfiguration({
     directory: await mkdtemp(join(scratch, 'join-')),
     controlPlane: { endpoint, caCertHash: controlPlane.caCertHash },
     token,
     nodeName,
-    overrides: { log: { level: 'info', format: 'json' } },
+    overrides: { discovery: { token: { endpoints } }, log: { level: 'info', format: 'json' } },
   })
 }
 
-async function joinOnce(program: string, token: string, nodeName: string): Promise<Sample> {
-  const { path } = await configurationFor(token, nodeName)
+async function joinOnce(
+  program: string,
+  token: string,
+  nodeName: string,
+  endpoints?: readonly string[],
+): Promise<Sample> {
+  const { path } = await configurationFor(token, nodeName, endpoints)
   const connectionsBefore = proxy.connections
   const requestsBefore = await countRequests(isOfTheAgent)
   const beganMs = performance.timeOrigin + performance.now()
@@ -225,7 +240,7 @@ async function floorOnce(token: string, index: number): Promise<number> {
   return await timed([floorProgram, endpoint, token, request])
 }
 
-function report({ counted, bare, floor, cached, uncached, peer: peers }: Samples, peer: Peer | string): void {
+function report({ counted, bare, floor, cached, hostile, uncached, peer: peers }: Samples, peer: Peer | string): void {
   const column = (of: readonly Sample[], name: string): number[] => of.map((sample) => sample.phases[name] ?? NaN)
   const row = (...cells: readonly (string | number)[]): void => {
     console.log(`| ${cells.join(' | ')} |`)
@@ -266,5 +281,12 @@ function report({ counted, bare, floor, cached, uncached, peer: peers }: Samples
     `${done.toFixed(0)} ms`,
     `the same requests by bare Node: ${range(floor)} ms`,
     (done / median(floor)).toFixed(2),
+  )
+  const hostileTimes = hostile.map((sample) => sample.doneMs)
+  row(
+    `${time} by the third endpoint: the first drops packets, the second lies`,
+    `${range(hostileTimes)} ms`,
+    `by one good endpoint: ${done.toFixed(0)} ms`,
+    (median(hostileTimes) / done).toFixed(2),
   )
 }
