@@ -1,0 +1,43 @@
+/** The packages of this source, built without compression, which takes seconds. */
+import { execFile } from 'node:child_process'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { VERSION } from '../../src/lib/version.ts'
+import { removeDirectoryAtExit } from './child-process.ts'
+
+const run = promisify(execFile)
+
+export interface Packages {
+  /** Their paths. */
+  deb: string
+  rpm: string
+}
+
+let packages: Promise<Packages> | undefined
+
+/** Built once for all suites; removed when this process ends. */
+export function builtPackages(): Promise<Packages> {
+  packages ??= mkdtemp(join(tmpdir(), 'node-bootstrap-packages-')).then((directory) => {
+    removeDirectoryAtExit(directory)
+    return buildPackages(join(import.meta.dirname, '../..'), directory)
+  })
+  return packages
+}
+
+/** From the source in `repository`; whatever the environment, the same source is to give the same bytes. */
+export async function buildPackages(
+  repository: string,
+  directory: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Packages> {
+  await run('scripts/package', ['--arch', 'amd64', '--compression', 'none', directory], {
+    cwd: repository,
+    env: { ...process.env, SOURCE_DATE_EPOCH: '1760000000', ...environment },
+  })
+  return {
+    deb: join(directory, `node-bootstrap_${VERSION}_amd64.deb`),
+    rpm: join(directory, `node-bootstrap-${VERSION}-1.x86_64.rpm`),
+  }
+}
