@@ -1,7 +1,7 @@
 /**
  * What a join costs against a real kube-apiserver with automatic approval, beside the peer (`kubeadm join` and the kubelet)
  * and beside a bare Node program that does the same requests, all in turn in one run: time from exec to certificate and
- * kubeconfig on disk, by phase; requests and connections; memory at rest.
+ * kubeconfig on disk, by phase; requests and connections. What it costs at rest: rest.ts.
  * Usage: [KUBEADM=PATH KUBELET=PATH] npm run bench [RUNS]. It prints the tables of docs/benchmarks.md.
  */
 import { build } from 'esbuild'
@@ -16,17 +16,12 @@ import { writeJoinConfiguration } from '../harness/join-configuration.ts'
 import { startRealControlPlane } from '../harness/real-control-plane.ts'
 import { TcpProxy } from '../harness/tcp-proxy.ts'
 import { HostileEndpoints } from './hostile-endpoints.ts'
-import { memoryAtRest } from './memory.ts'
 import { Peer, PEER_VARIANTS, type PeerVariant } from './peer.ts'
+import { median, range } from './statistics.ts'
 
 const RUNS = Number(process.argv[2] ?? 10)
 const DIST = join(import.meta.dirname, '../../dist')
 const run = promisify(execFile)
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
-const range = (values: readonly number[]): string =>
-  `${median(values).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`
 
 /** The log line that ends each phase. */
 const PHASES = {
@@ -117,11 +112,6 @@ async function measure(token: string, peer: Peer | string): Promise<void> {
     for (const variant of PEER_VARIANTS) taken.peer[variant].push(await peerOnce(peer, variant, token, index))
   }
   report({ ...taken, counted: await count(peer) }, peer)
-  const { path } = await configurationFor(await controlPlane.createToken(), 'bench-rest')
-  const rest = await memoryAtRest([process.execPath, join(DIST, 'node-bootstrap.cjs')], path)
-  console.log(
-    `| resident memory at rest: RSS, PSS | ${rest.agent.rss} kB, ${rest.agent.pss} kB | bare node with https and tls: ${rest.bare.rss} kB, ${rest.bare.pss} kB | ${(rest.agent.rss / rest.bare.rss).toFixed(2)} |`,
-  )
 }
 
 async function count(peer: Peer | string): Promise<Samples['counted']> {

@@ -1,0 +1,121 @@
+/**
+ * What a joined daemon costs at rest, beside a bare Node.js that has loaded https and tls, both at once in one run: resident
+ * memory, processor time, wake-ups, and before that the time from exec to READY=1. The cluster is the embedded one.
+ * Usage: npm run bench:rest [MINUTES]. It prints the table of docs/benchmarks.md.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { spawnAgent } from '../harness/agent-process.ts'
+import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
+import { writeJoinConfiguration } from '../harness/join-configuration.ts'
+import { BARE_LIBRARIES, spawnBareNode } from './bare-node.ts'
+import { memoryOf, processorMsOf, WakeUps } from './process-cost.ts'
+import { NotifySocket } from './notify-socket.ts'
+import { median, range } from './statistics.ts'
+
+const MINUTES = Number(process.argv[2] ?? 10)
+/** As many turns of the loop as an hour has. */
+const TURNS = 60
+/** V8 gives memory back some time after the last allocation. */
+const SETTLE_MS = 60_000
+const STARTS = 10
+/** As packaging/systemd/node-bootstrap.service has it. */
+const WATCHDOG_USEC = 180_000_000
+const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.cjs')
+
+function row(...cells: readonly string[]): void {
+  console.log(`| ${cells.join(' | ')} |`)
+}
+
+async function measure(configPath: string): Promise<void> {
+  row('at rest', 'node-bootstrap', 'bare node with https and tls', 'ratio')
+  row('---', '---', '---', '---')
+  await using agent = spawnDaemon(configPath)
+  await using bare = spawnBareNode()
+  await agent.waitForLine(/"message":"joined"/)
+  await delay(SETTLE_MS)
+  const costs = await Promise.all([restingCost(agent.pid), restingCost(bare.pid)])
+  const fed = socket.count('WATCHDOG=1')
+  await memoryRow(`after ${MINUTES} minutes`, agent.pid, bare.pid)
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    const from = agent.lines.length
+    agent.kill('SIGHUP')
+    await agent.waitForLine(/"message":"joined"/, { from })
+  }
+  await delay(SETTLE_MS)
+  await memoryRow(`after ${TURNS} further turns of the loop`, agent.pid, bare.pid)
+  const [ours, theirs] = costs
+  row(`processor time in ${MINUTES} minutes`, percent(ours.processorMs), percent(theirs.processorMs), '')
+  row(`wake-ups in ${MINUTES} minutes`, `${ours.wakeUps}, with ${fed} for the watchdog`, String(theirs.wakeUps), '')
+  await startRow(configPath)
+}
+
+function spawnDaemon(configPath: string): ReturnType<typeof spawnAgent> {
+  const env = { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: String(WATCHDOG_USEC), WATCHDOG_PID: undefined }
+  return spawnAgent({ entry: [process.execPath, PROGRAM], args: ['run'], configPath, env })
+}
+
+interface RestingCost {
+  /** Of the process and of the children that it has waited for. */
+  processorMs: number
+  wakeUps: number
+}
+
+async function restingCost(pid: number): Promise<RestingCost> {
+  const beganMs = await processorMsOf(pid)
+  const wakeUps = await WakeUps.countDuring(pid, MINUTES * 60_000)
+  return { processorMs: (await processorMsOf(pid)) - beganMs, wakeUps }
+}
+
+const percent = (ms: number): string => `${ms} ms, ${(ms / (MINUTES * 600)).toFixed(3)} %`
+
+async function memoryRow(when: string, pid: number, barePid: number): Promise<void> {
+  const [ours, bare] = await Promise.all([memoryOf(pid), memoryOf(barePid)])
+  for (const what of ['rss', 'pss'] as const)
+    row(`${what.toUpperCase()} ${when}`, `${ours[what]} kB`, `${bare[what]} kB`, (ours[what] / bare[what]).toFixed(2))
+}
+
+/** Of a node that has joined: what a boot waits for. */
+async function startRow(configPath: string): Promise<void> {
+  const ours: number[] = []
+  const bare: number[] = []
+  for (let index = 0; index < STARTS; index += 1) {
+    const ready = socket.next('READY=1')
+    const beganMs = performance.now()
+    const agent = spawnDaemon(configPath)
+    await ready
+    ours.push(performance.now() - beganMs)
+    agent.kill('SIGTERM')
+    await agent.exited
+    bare.push(await bareStartMs())
+  }
+  const ratio = median(ours) / median(bare)
+  row('exec to READY=1, and to the end of the bare node', `${range(ours)} ms`, `${range(bare)} ms`, ratio.toFixed(2))
+}
+
+async function bareStartMs(): Promise<number> {
+  const beganMs = performance.now()
+  await once(spawn(process.execPath, ['-e', BARE_LIBRARIES], { stdio: 'ignore' }), 'exit')
+  return performance.now() - beganMs
+}
+
+const scratch = await mkdtemp(join(tmpdir(), 'node-bootstrap-rest-'))
+const controlPlane = await startEmbeddedControlPlane()
+const socket = await NotifySocket.listen(join(scratch, 'notify'))
+try {
+  const { path: configPath } = await writeJoinConfiguration({
+    directory: scratch,
+    controlPlane,
+    token: await controlPlane.createToken(),
+    overrides: { log: { level: 'info', format: 'json' } },
+  })
+  await measure(configPath)
+} finally {
+  await socket.close()
+  await controlPlane.stop()
+  await rm(scratch, { recursive: true, force: true })
+}
