@@ -14,7 +14,7 @@ import { clusterRecordPath, readClusterRecord } from '../store/cluster-record.ts
 import { readText, temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath } from '../store/hook-record.ts'
 import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
-import { statusPath } from '../store/status-file.ts'
+import { joinedMarkPath, statusPath } from '../store/status-file.ts'
 
 export interface InventoryItem {
   path: string
@@ -24,7 +24,7 @@ export interface InventoryItem {
 }
 
 /**
- * In the order in which they go: the kubeconfig first, so that no kubelet reads one whose files are gone; the record of
+ * In the order in which they go: the mark and the kubeconfig first, so that no kubelet starts without its files; the record of
  * the cluster last, because it is what tells our ca.crt from another's after a crash in between.
  */
 export async function takeInventory(
@@ -55,11 +55,12 @@ const kept = (item: InventoryItem): InventoryItem =>
   item.isKept ? item : { ...item, what: `${item.what}; it goes with --kubelet-files`, isKept: true }
 
 async function kubeletFiles(files: Files, configured: FilesConfiguration): Promise<InventoryItem[]> {
-  const { kubeconfig, ca, certificates, state } = configured
+  const { kubeconfig, ca, certificates, state, runtime } = configured
   const record = await readClusterRecord(files, state)
   const isOwnConfig = isOwnKubeconfig((await readText(files, kubeconfig)) ?? '')
   const isOwnCa = record !== undefined && (await readText(files, ca)) === caBundle(record.cluster)
   return [
+    gone(joinedMarkPath(runtime), 'that the kubelet may start'),
     isOwnConfig
       ? gone(kubeconfig, 'the kubeconfig of the kubelet')
       : { path: kubeconfig, what: 'a kubeconfig that node-bootstrap did not write', isKept: true },

@@ -6,12 +6,15 @@ import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
 
 export const statusPath = (runtimeDirectory: string): string => join(runtimeDirectory, 'status.json')
 
+/** A file that is there while the node has joined. */
+export const joinedMarkPath = (runtimeDirectory: string): string => join(runtimeDirectory, 'joined')
+
 export const writeStatusFile = (files: Files, runtimeDirectory: string, status: object): Promise<void> =>
   replaceFile(files, statusPath(runtimeDirectory), `${JSON.stringify(status, null, 2)}\n`, 0o644)
 
-/** A file that is there while the node has joined: service managers can wait for that, not for what stands in a file. */
+/** Service managers can wait for a file that is there, not for what stands in one. */
 export async function markJoined(files: Files, runtimeDirectory: string, hasJoined: boolean): Promise<void> {
-  const mark = join(runtimeDirectory, 'joined')
+  const mark = joinedMarkPath(runtimeDirectory)
   if (hasJoined) await replaceFile(files, mark, '', 0o644)
   else await files.remove(mark)
 }

@@ -3,6 +3,7 @@ import { takeInventory } from '../../../src/agent/inventory.ts'
 import { DEFAULT_FILES } from '../../../src/config/schema.ts'
 import { askForRenewal } from '../../../src/store/asked-renewal.ts'
 import { replaceFile } from '../../../src/store/durable-file.ts'
+import { markJoined } from '../../../src/store/status-file.ts'
 import { HOUR_MS } from './fixtures.ts'
 import { Stage } from './loop-stage.ts'
 
@@ -13,6 +14,7 @@ async function joined(): Promise<Stage> {
   await askForRenewal(stage.files, DEFAULT_FILES.state, 'ab'.repeat(32))
   await replaceFile(stage.files, `${DEFAULT_FILES.certificates}/.node-bootstrap-new`, 'a key', 0o600)
   await replaceFile(stage.files, `${DEFAULT_FILES.runtime}/status.json`, '{}', 0o644)
+  await markJoined(stage.files, DEFAULT_FILES.runtime, true)
   await replaceFile(stage.files, '/etc/kubernetes/other.conf', 'of somebody else', 0o600)
   return stage
 }
@@ -36,6 +38,7 @@ describe('takeInventory', () => {
     assert.deepEqual(
       kept.map(({ path }) => path.replace(/\d{4}(-\d\d){5}/, 'TIME')),
       [
+        '/run/node-bootstrap/joined',
         '/etc/kubernetes/kubelet.conf',
         '/var/lib/kubelet/pki/kubelet-client-current.pem',
         '/var/lib/kubelet/pki/kubelet-client-TIME.pem',
