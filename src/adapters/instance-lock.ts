@@ -14,9 +14,10 @@ export interface InstanceLock {
 async function holder(content: Uint8Array): Promise<number | undefined> {
   const value = parseJson(content)
   const pid = numberAt(value, 'pid')
-  const isThisBoot = textAt(value, 'boot') === (await bootId())
-  if (pid === undefined || pid === process.pid || !isThisBoot) return undefined
-  return (await processStartTime(pid)) === textAt(value, 'startTime') ? pid : undefined
+  if (pid === undefined || pid === process.pid) return undefined
+  if ((await processStartTime(pid)) !== textAt(value, 'startTime')) return undefined
+  const boots = await Promise.all([bootId(), bootId(`/proc/${pid}/root`).catch(() => undefined)])
+  return boots.includes(textAt(value, 'boot')) ? pid : undefined
 }
 
 /** The pid of the agent that runs on this state directory; undefined where none does. */
@@ -27,7 +28,12 @@ export async function instanceLockHolder(stateDirectory: string): Promise<number
 
 export const lockPath = (stateDirectory: string): string => join(stateDirectory, 'agent.lock')
 
-const bootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim()
+/**
+ * Of this process or, as that one sees it, of the process whose `root` it is: a container may show a boot id of its own, and
+ * a sandboxed unit in it the machine's.
+ */
+const bootId = async (root = ''): Promise<string> =>
+  (await readFile(`${root}/proc/sys/kernel/random/boot_id`, 'latin1')).trim()
 
 const read = (path: string): Promise<Uint8Array | undefined> => readFile(path).catch(() => undefined)
 
