@@ -4,7 +4,7 @@ import type { StatusBody } from '../../../src/agent/status.ts'
 import { StatusReporter } from '../../../src/compose/status-reporter.ts'
 import type { Files, Log, Notify } from '../../../src/lib/ports.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
-import { readStatusFile } from '../../../src/store/status-file.ts'
+import { joinedMarkPath, markJoined, readStatusFile } from '../../../src/store/status-file.ts'
 import { fieldAt, textAt } from '../../../src/lib/json.ts'
 import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 
@@ -107,5 +107,62 @@ describe('StatusReporter', () => {
     told.report(body('two'))
     await told.flush()
     assert.equal(textAt(await written(), 'summary'), 'two')
+  })
+
+  describe('the mark that the node has joined', () => {
+    const marked = async (): Promise<boolean> => (await nodeFiles.stat(joinedMarkPath(directory.path))) !== undefined
+
+    it('is there while the identity is valid and in place, and only then', async () => {
+      const { it: told } = reporter()
+      for (const [state, isMarked] of [
+        ['waiting', false],
+        ['healthy', true],
+        ['degraded', true],
+        ['failed', false],
+        ['healthy', true],
+        ['waiting', false],
+      ] as const) {
+        told.report(body(state, state))
+        await told.flush()
+        assert.equal(await marked(), isMarked, state)
+      }
+    })
+
+    it('of an earlier agent is removed where it is no longer true', async () => {
+      await markJoined(nodeFiles, directory.path, true)
+      const { it: told } = reporter()
+      told.report(body('one'))
+      await told.flush()
+      assert.equal(await marked(), false)
+    })
+
+    it('comes after the status that it stands for, and is written once', async () => {
+      const created: string[] = []
+      const create = (...args: Parameters<Files['createSynced']>) => {
+        created.push(args[0])
+        return nodeFiles.createSynced(...args)
+      }
+      const { it: told } = reporter({ ...nodeFiles, createSynced: create })
+      for (const summary of ['one', 'two']) {
+        told.report(body(summary, 'healthy'))
+        await told.flush()
+      }
+      assert.equal(created.length, 3)
+      assert.equal(textAt(await written(), 'summary'), 'two')
+      assert.ok(await marked())
+    })
+
+    it('that could not be written is written with the next report', async () => {
+      const fault = sinon.stub()
+      fault.callsFake((...args: Parameters<Files['createSynced']>) => nodeFiles.createSynced(...args))
+      fault.onSecondCall().rejects(new Error('no space'))
+      const { it: told } = reporter({ ...nodeFiles, createSynced: fault })
+      told.report(body('one', 'healthy'))
+      await told.flush()
+      assert.equal(await marked(), false)
+      told.report(body('one', 'healthy'))
+      await told.flush()
+      assert.ok(await marked())
+    })
   })
 })
