@@ -1,14 +1,14 @@
 /**
  * A booted machine: Debian 12 with systemd as its first process, in systemd-nspawn over an overlay of the cached root. It has
  * the network of the host's loopback, nothing of it is registered anywhere, and it ends with the process that started it.
+ * What it writes is in memory, in a mount namespace of its own: however a test ends, nothing of a machine is left.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
-import { forgetDirectory, removeDirectoryAtExit } from './child-process.ts'
 import { eventually } from './eventually.ts'
 
 const run = promisify(execFile)
@@ -53,32 +53,21 @@ export interface MachineOptions {
 }
 
 export class Machine {
-  readonly #directory: string
-  readonly #command: string
-  #nspawn: Nspawn
+  readonly #disk: Disk
+  readonly #binds: readonly string[]
+  #nspawn: Nspawn | undefined
 
-  private constructor(directory: string, command: string, nspawn: Nspawn) {
-    this.#directory = directory
-    this.#command = command
-    this.#nspawn = nspawn
+  private constructor(disk: Disk, binds: readonly string[]) {
+    this.#disk = disk
+    this.#binds = binds
   }
 
   /** Resolves when everything that starts at boot has started. */
   static async boot({ root: lower, binds = {} }: MachineOptions): Promise<Machine> {
-    const directory = await mkdtemp('/var/tmp/node-bootstrap-machine-')
-    removeDirectoryAtExit(directory)
-    await Promise.all(['upper', 'work', 'root'].map((name) => mkdir(join(directory, name))))
-    const overlay = `lowerdir=${lower},upperdir=${directory}/upper,workdir=${directory}/work`
-    // The overlay is mounted in a namespace of its own: it is gone with its last process, however that ends.
-    const command = [
-      `mount -t overlay overlay -o ${overlay} ${directory}/root`,
-      '&& exec systemd-nspawn --quiet --register=no --keep-unit --link-journal=no --timezone=off --resolv-conf=off',
-      `--boot --directory=${directory}/root`,
-      ...Object.entries(binds).map(([inside, outside]) => `--bind-ro=${outside}:${inside}`),
-    ].join(' ')
-    const machine = new Machine(directory, command, await startNspawn(command, directory))
+    const bindOptions = Object.entries(binds).map(([inside, outside]) => `--bind-ro=${outside}:${inside}`)
+    const machine = new Machine(await makeDisk(lower), bindOptions)
     try {
-      await machine.#booted()
+      await machine.powerOn()
       return machine
     } catch (thrown) {
       await machine.stop()
@@ -117,52 +106,105 @@ export class Machine {
 
   /** The first answer of `probe` that is something; in the time that a loaded machine may need. */
   async eventually<Answer>(what: string, probe: () => Promise<Answer | undefined>): Promise<Answer> {
-    return eventually(what, { deadlineMs: 60_000, hopeless: this.#nspawn.died }, probe)
+    return eventually(what, { deadlineMs: 60_000, hopeless: this.#running.died }, probe)
+  }
+
+  async reboot(): Promise<void> {
+    await this.powerOff()
+    await this.powerOn()
   }
 
   /**
-   * By its own service manager; resolves when it has booted again. Nothing is run in a machine that goes down:
-   * systemd-shutdown stops every process for a moment, nsenter stops with the one that it runs, and then nobody would reap
-   * that one, for which the end of the machine waits.
+   * By its own service manager. Nothing is run in a machine that goes down: systemd-shutdown stops every process for a
+   * moment, nsenter stops with the one that it runs, and then nobody would reap that one, for which the end of the machine
+   * waits.
    */
-  async reboot(): Promise<void> {
-    await this.run('systemctl reboot --no-block')
-    await ended(this.#nspawn)
-    this.#nspawn = await startNspawn(this.#command, this.#directory)
-    await this.#booted()
+  async powerOff(): Promise<void> {
+    await this.run('systemctl poweroff --no-block')
+    await ended(this.#running)
+    this.#nspawn = undefined
+  }
+
+  /** Resolves when it has booted, with what it had on its disk. */
+  async powerOn(): Promise<void> {
+    const nspawn = await startNspawn(this.#disk, this.#binds)
+    this.#nspawn = nspawn
+    await eventually('the machine has booted', { deadlineMs: BOOT_DEADLINE_MS, hopeless: nspawn.died }, async () => {
+      if (this.#leader() === undefined) return undefined
+      // Without --wait: who comes before the service manager can answer would wait for ever.
+      const { stdout } = await this.attempt('timeout 20 systemctl is-system-running')
+      return ['running', 'degraded'].includes(stdout.trim()) ? true : undefined
+    })
   }
 
   /** Nothing of it is kept. A second call does nothing. */
   async stop(): Promise<void> {
-    // nspawn's own end kills the first process, and with it all others.
-    this.#nspawn.child.kill('SIGKILL')
-    await ended(this.#nspawn)
-    await rm(this.#directory, { recursive: true, force: true })
-    forgetDirectory(this.#directory)
+    const { holder, exited } = this.#disk
+    holder.ref()
+    holder.kill('SIGKILL')
+    await exited
+    if (this.#nspawn !== undefined) await ended(this.#nspawn)
+    this.#nspawn = undefined
   }
 
-  async #booted(): Promise<void> {
-    await eventually(
-      'the machine has booted',
-      { deadlineMs: BOOT_DEADLINE_MS, hopeless: this.#nspawn.died },
-      async () => {
-        if (this.#leader() === undefined) return undefined
-        const { stdout } = await this.attempt('systemctl is-system-running --wait')
-        return ['running', 'degraded'].includes(stdout.trim()) ? true : undefined
-      },
-    )
+  get #running(): Nspawn {
+    if (this.#nspawn === undefined) throw new Error('the machine is off')
+    return this.#nspawn
   }
 
-  /** The pid, here, of the machine's first process. */
+  /** The pid, here, of the machine's first process: nsenter's child is nspawn, and that one's the machine. */
   #leader(): string | undefined {
-    const { pid } = this.#nspawn.child
-    try {
-      return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
-        .split(' ')
-        .find((name) => name !== '')
-    } catch {
-      return undefined
-    }
+    const nspawn = firstChildOf(this.#running.child.pid)
+    return nspawn === undefined ? undefined : firstChildOf(nspawn)
+  }
+}
+
+/**
+ * The machine's file system, and its processes: namespaces that end with their holder, and that with this process, however
+ * it ends. nspawn's own end would leave the machine running.
+ */
+interface Disk {
+  holder: ChildProcess & { pid: number }
+  exited: Promise<unknown>
+}
+
+/** In the namespace alone; outside it is an empty directory. */
+const MOUNT_POINT = '/run/node-bootstrap-machine'
+
+const dieWithParent = ['--pdeathsig', 'KILL', '--']
+
+async function makeDisk(lower: string): Promise<Disk> {
+  const script = `
+    mkdir -p ${MOUNT_POINT} && mount -t tmpfs tmpfs ${MOUNT_POINT} && cd ${MOUNT_POINT} && mkdir upper work root &&
+    mount -t overlay overlay -o lowerdir=${lower},upperdir=upper,workdir=work root && echo mounted && exec sleep infinity`
+  const holder = spawn(
+    'setpriv',
+    [
+      ...[...dieWithParent, 'unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child'],
+      ...['--mount-proc', '--', 'sh', '-c', script],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  const exited = once(holder, 'exit')
+  const failed = text(holder.stderr).then((complaint) => {
+    throw new Error(`the disk of a machine cannot be mounted: ${complaint}`)
+  })
+  failed.catch(() => undefined)
+  await Promise.race([once(holder.stdout, 'data'), failed])
+  holder.stdout.destroy()
+  holder.stderr.destroy()
+  holder.unref()
+  return { holder: holder as typeof holder & { pid: number }, exited }
+}
+
+/** Its pid; undefined where there is none. */
+function firstChildOf(pid: number | string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+      .split(' ')
+      .find((name) => name !== '')
+  } catch {
+    return undefined
   }
 }
 
@@ -178,17 +220,22 @@ async function ended({ child, exited }: Nspawn): Promise<void> {
   await exited
 }
 
-async function startNspawn(command: string, directory: string): Promise<Nspawn> {
-  const log = openSync(join(directory, 'console.log'), 'a')
+async function startNspawn({ holder }: Disk, binds: readonly string[]): Promise<Nspawn> {
+  const consolePath = `/proc/${holder.pid}/root${MOUNT_POINT}/console.log`
+  const console = openSync(consolePath, 'a')
   try {
     const child = spawn(
       'setpriv',
-      ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--propagation', 'private', '--', 'sh', '-c', command],
-      { stdio: ['ignore', log, log] },
+      [
+        ...[...dieWithParent, 'nsenter', '--target', String(firstChildOf(holder.pid)), '--mount', '--pid', '--'],
+        ...['systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--link-journal=no', '--timezone=off'],
+        ...['--resolv-conf=off', '--boot', `--directory=${MOUNT_POINT}/root`, ...binds],
+      ],
+      { stdio: ['ignore', console, console] },
     )
     const exited = once(child, 'exit')
     const died = exited.then(() => {
-      throw new Error(`the machine has ended:\n${readFileSync(join(directory, 'console.log'), 'utf8').slice(-4000)}`)
+      throw new Error(`the machine has ended:\n${readFileSync(consolePath, 'latin1').slice(-4000)}`)
     })
     died.catch(() => undefined)
     await once(child, 'spawn')
@@ -196,7 +243,7 @@ async function startNspawn(command: string, directory: string): Promise<Nspawn> 
     child.unref()
     return { child: child as Nspawn['child'], exited, died }
   } finally {
-    closeSync(log)
+    closeSync(console)
   }
 }
 

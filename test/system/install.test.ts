@@ -3,15 +3,23 @@ import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
 import {
   activeState,
+  agentPid,
   bootMachine,
   configure,
   describeSystem,
   installCommand,
   joined,
   joinYaml,
+  PREVIOUS_VERSION,
+  property,
   startControlPlane,
   until,
 } from './scene.ts'
+
+const CONFIGURATION = '/etc/node-bootstrap/join.yaml'
+const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
+const PAIR = '/var/lib/kubelet/pki/kubelet-client-current.pem'
+const RECORD = '/var/lib/node-bootstrap/cluster.json'
 
 describeSystem('A fresh Debian 12', () => {
   let machine: Machine
@@ -52,5 +60,57 @@ describeSystem('A fresh Debian 12', () => {
       async () => (await activeState(machine, 'node-bootstrap-joined.target')) === 'active',
     )
     assert.match(await machine.run('node-bootstrap status'), /^state +healthy/m)
+  })
+
+  /** What must survive: the certificate in force, without another request. */
+  let fingerprint: string | undefined
+  const survived = async (): Promise<void> => {
+    assert.equal((await joined(machine)).certificate?.fingerprint, fingerprint)
+    assert.equal((await controlPlane.listCertificateSigningRequests()).length, 1)
+  }
+  const versionThatRuns = async (): Promise<string> => (await joined(machine)).program.version
+
+  it('is downgraded while it runs: the older one runs, with the same certificate', async () => {
+    fingerprint = (await joined(machine)).certificate?.fingerprint
+    const version = await versionThatRuns()
+    await machine.run(installCommand(PREVIOUS_VERSION))
+    assert.equal(await versionThatRuns(), PREVIOUS_VERSION)
+    assert.notEqual(version, PREVIOUS_VERSION)
+    await survived()
+  })
+
+  it('is upgraded while it runs: the newer one runs, with the same certificate', async () => {
+    await machine.run(installCommand())
+    assert.notEqual(await versionThatRuns(), PREVIOUS_VERSION)
+    await survived()
+    assert.equal(await machine.run('systemctl --failed --quiet'), '')
+  })
+
+  it('is removed: stopped, and the identity, the state and the configuration are kept', async () => {
+    const pid = await agentPid(machine)
+    await machine.run('apt-get -qq remove -y node-bootstrap')
+    assert.equal((await machine.attempt(`kill -0 ${pid}`)).status, 1)
+    assert.equal(await property(machine, 'LoadState'), 'not-found')
+    await machine.run(`test -s ${KUBECONFIG} && test -s ${PAIR} && test -s ${RECORD} && test -s ${CONFIGURATION}`)
+  })
+
+  it('is installed again with the old state: joined, without another request', async () => {
+    await machine.run(installCommand())
+    await survived()
+  })
+
+  it('is purged: its own files are gone, and the kubelet’s identity is kept, with a word on how to remove it', async () => {
+    const output = await machine.run('apt-get -qq purge -y node-bootstrap')
+    assert.match(output, /the kubelet's identity is kept/)
+    await machine.run(`test -s ${KUBECONFIG} && test -s ${PAIR}`)
+    for (const path of [RECORD, CONFIGURATION, '/run/node-bootstrap', '/var/lib/node-bootstrap'])
+      assert.equal((await machine.attempt(`test -e ${path}`)).status, 1, path)
+    assert.equal(await machine.run('systemctl --failed --quiet'), '')
+  })
+
+  it('is installed after a purge as on a fresh machine: quiet until it is configured', async () => {
+    await machine.run(installCommand())
+    assert.equal(await activeState(machine), 'inactive')
+    await machine.run(`cmp ${CONFIGURATION} /usr/share/node-bootstrap/join.yaml`)
   })
 })

@@ -1,11 +1,8 @@
 /** What the system tests share: packages in an apt repository, booted machines, a control plane, and a node as an operator sees it. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Status } from '../../src/agent/status.ts'
-import { removeDirectoryAtExit } from '../harness/child-process.ts'
 import type { ControlPlane, ControlPlaneOptions } from '../harness/control-plane.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { Machine, systemRoot } from '../harness/machine.ts'
@@ -29,50 +26,7 @@ export function describeSystem(name: string, body: (this: Mocha.Suite) => void):
   })
 }
 
-export interface Packages {
-  /** Of the apt repository: the version before, and this one. */
-  directory: string
-  previousVersion: string
-  version: string
-}
-
-let packages: Promise<Packages> | undefined
-
-/** Built once for all suites, without compression. */
-export function builtPackages(): Promise<Packages> {
-  packages ??= buildPackages()
-  return packages
-}
-
-async function buildPackages(): Promise<Packages> {
-  const directory = await mkdtemp(join(tmpdir(), 'node-bootstrap-packages-'))
-  removeDirectoryAtExit(directory)
-  await run(join(repository, 'scripts/package'), ['--arch', 'amd64', '--compression', 'none', directory])
-  const [built = ''] = (await readdir(directory)).filter((name) => name.endsWith('.deb'))
-  const version = built.split('_')[1] ?? ''
-  const previousVersion = '0.0.9'
-  await relabel(
-    join(directory, built),
-    join(directory, `node-bootstrap_${previousVersion}_amd64.deb`),
-    version,
-    previousVersion,
-  )
-  const debs = (await readdir(directory)).filter((name) => name.endsWith('.deb')).map((name) => join(directory, name))
-  await run(join(repository, 'scripts/apt-repo'), [join(directory, 'repository'), ...debs])
-  return { directory: join(directory, 'repository'), previousVersion, version }
-}
-
-/** The same package under another version, which the program in it tells too: the one before this one. */
-async function relabel(from: string, to: string, version: string, other: string): Promise<void> {
-  const script = `
-    set -e
-    work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-    dpkg-deb -R "$1" "$work/tree"
-    sed -i "s/^Version: .*/Version: $4/" "$work/tree/DEBIAN/control"
-    grep -rlF "\\"$3\\"" "$work/tree/usr/lib/node-bootstrap" --include='*.cjs' | xargs sed -i "s/\\"$3\\"/\\"$4\\"/"
-    dpkg-deb -Znone --root-owner-group -b "$work/tree" "$2" >/dev/null`
-  await run('sh', ['-c', script, 'relabel', from, to, version, other])
-}
+export const PREVIOUS_VERSION = '0.0.9'
 
 /** The real control plane, or the embedded one where that is missing. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
@@ -85,8 +39,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 /** A machine with the repository among apt's sources, and nothing installed. */
 export async function bootMachine(): Promise<Machine> {
   if (!('path' in found)) throw new Error(found.reason)
-  const { directory } = await builtPackages()
-  const machine = await Machine.boot({ root: found.path, binds: { '/srv/repository': directory } })
+  const { stdout: repositoryPath } = await run(join(repository, 'scripts/system-packages'))
+  const machine = await Machine.boot({ root: found.path, binds: { '/srv/repository': repositoryPath.trim() } })
   await machine.run(
     'install -m 644 /srv/repository/node-bootstrap-archive-keyring.gpg /usr/share/keyrings/ && rm -f /etc/apt/sources.list',
   )
@@ -162,3 +116,16 @@ export const until = async (machine: Machine, what: string, holds: () => Promise
 
 export const journal = (machine: Machine): Promise<string> =>
   machine.run('journalctl --unit=node-bootstrap --output=cat --no-pager')
+
+/** One for the unit; an empty one takes it away. It takes effect at the next start. */
+export async function dropIn(machine: Machine, name: string, text: string): Promise<void> {
+  const path = `/etc/systemd/system/node-bootstrap.service.d/${name}.conf`
+  if (text === '') await machine.run(`rm ${path}`)
+  else await machine.write(path, text)
+  await machine.run('systemctl daemon-reload')
+}
+
+/** The agent is stopped, and the machine as it was before the join. */
+export async function leaveCluster(machine: Machine): Promise<void> {
+  await machine.run('systemctl stop node-bootstrap && node-bootstrap reset --yes --kubelet-files')
+}

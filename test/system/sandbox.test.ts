@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { ConnectProxy } from '../harness/connect-proxy.ts'
+import type { ControlPlane } from '../harness/control-plane.ts'
+import type { Machine } from '../harness/machine.ts'
+import {
+  activeState,
+  agentPid,
+  bootMachine,
+  configure,
+  describeSystem,
+  dropIn,
+  installCommand,
+  joined,
+  joinYaml,
+  journal,
+  leaveCluster,
+  startControlPlane,
+  until,
+} from './scene.ts'
+
+/** Tells by files what was asked of it. */
+const ANNOUNCER = `[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/touch /run/announcer-started
+ExecReload=/bin/touch /run/announcer-reloaded
+`
+
+const HOOKS = `hooks:
+  afterJoin:
+    - command: [/bin/sh, -c, 'echo hook: $NODE_BOOTSTRAP_EVENT $NODE_BOOTSTRAP_NODE']
+    - reloadOrRestart: [announcer.service]
+  afterRenew:
+    - reloadOrRestart: [announcer.service]
+`
+
+const clusterFile = (server: string, caPem: string): string =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: '', cluster: { server, 'certificate-authority-data': Buffer.from(caPem).toString('base64') } }],
+  })
+
+const fileDiscovery = (token: string): string => `apiVersion: node-bootstrap/v1
+kind: JoinConfiguration
+discovery:
+  file: { path: /etc/node-bootstrap/cluster-info.yaml }
+bootstrap:
+  token: ${token}
+`
+
+describeSystem('The sandbox of the unit', () => {
+  let machine: Machine
+  let controlPlane: ControlPlane
+  before(async () => {
+    ;[machine, controlPlane] = await Promise.all([bootMachine(), startControlPlane()])
+    await machine.run(installCommand())
+  })
+  after(async () => {
+    await machine.stop()
+    await controlPlane.stop()
+  })
+
+  const join = async (yaml: string): Promise<void> => {
+    await configure(machine, yaml)
+    await machine.run('systemctl restart node-bootstrap')
+    await joined(machine)
+  }
+
+  /** Nowhere but where the service manager keeps it, and in `except`. */
+  async function assertToldNowhere(token: string, except?: string): Promise<void> {
+    const secret = token.slice(token.indexOf('.') + 1)
+    const { stdout } = await machine.attempt(
+      `grep -rlsaF --exclude-dir=credentials ${secret} /etc /run /var /usr/local`,
+    )
+    assert.deepEqual(
+      stdout.split('\n').filter((path) => path !== ''),
+      except === undefined ? [] : [except],
+    )
+    const pid = await agentPid(machine)
+    assert.notEqual(pid, '0')
+    const told = await machine.attempt(`grep -lsaF ${secret} /proc/${pid}/environ /proc/${pid}/cmdline`)
+    assert.deepEqual([told.status, told.stdout], [1, ''])
+  }
+
+  it('is rated at most 2.0 by systemd-analyze security', async () => {
+    const text = await machine.run('systemd-analyze security --no-pager node-bootstrap.service')
+    const [, exposure = ''] = /Overall exposure level for node-bootstrap\.service: ([\d.]+)/.exec(text) ?? []
+    assert.ok(exposure !== '' && Number(exposure) <= 2, text)
+  })
+
+  it('takes the token as a credential in the clear, as the drop-in says; it then stands nowhere else', async () => {
+    const token = await controlPlane.createToken()
+    await machine.run('cat | install -D -m 600 /dev/stdin /etc/credstore/node-bootstrap.join-token', `${token}\n`)
+    await dropIn(machine, 'credential', await machine.run('cat /usr/share/node-bootstrap/drop-ins/credential.conf'))
+    await join(joinYaml(controlPlane, { tokenLine: 'tokenCredential: join-token' }))
+    await assertToldNowhere(token, '/etc/credstore/node-bootstrap.join-token')
+    await leaveCluster(machine)
+    await machine.run('rm /etc/credstore/node-bootstrap.join-token')
+  })
+
+  it('takes it encrypted, as the other drop-in says; it then stands nowhere at all', async () => {
+    const token = await controlPlane.createToken()
+    await machine.run(
+      `mkdir -p -m 700 /etc/credstore.encrypted &&
+       systemd-creds encrypt --name=join-token - /etc/credstore.encrypted/node-bootstrap.join-token`,
+      `${token}\n`,
+    )
+    const text = await machine.run('cat /usr/share/node-bootstrap/drop-ins/credential-encrypted.conf')
+    await dropIn(machine, 'credential', text)
+    await join(joinYaml(controlPlane, { tokenLine: 'tokenCredential: join-token' }))
+    await assertToldNowhere(token)
+    await leaveCluster(machine)
+    await dropIn(machine, 'credential', '')
+  })
+
+  it('lets hooks run, and units be started by them', async () => {
+    await machine.write('/etc/systemd/system/announcer.service', ANNOUNCER)
+    await machine.run('systemctl daemon-reload')
+    await join(joinYaml(controlPlane, { token: await controlPlane.createToken(), more: HOOKS }))
+    await until(
+      machine,
+      'the unit was started',
+      async () => (await activeState(machine, 'announcer.service')) === 'active',
+    )
+    assert.match(await journal(machine), /hook: joined worker-1/)
+    assert.equal((await machine.attempt('test -e /run/announcer-reloaded')).status, 1)
+  })
+
+  it('lets a certificate be renewed, and the unit be reloaded by the hook', async () => {
+    const before = (await joined(machine)).certificate?.fingerprint
+    // By the agent, inside: the command finds it, and does not take its place.
+    assert.doesNotMatch((await machine.attempt('node-bootstrap renew')).stderr, /node-bootstrap \S+ starts/)
+    assert.notEqual((await joined(machine)).certificate?.fingerprint, before)
+    await until(
+      machine,
+      'the unit was reloaded',
+      async () => (await machine.attempt('test -e /run/announcer-reloaded')).status === 0,
+    )
+    await leaveCluster(machine)
+  })
+
+  it('lets the cluster be discovered by a file below /etc', async () => {
+    await machine.write(
+      '/etc/node-bootstrap/cluster-info.yaml',
+      clusterFile(`https://${controlPlane.endpoint}`, controlPlane.caPem),
+    )
+    await join(fileDiscovery(await controlPlane.createToken()))
+    await leaveCluster(machine)
+  })
+
+  it('lets HTTPS_PROXY of a drop-in be used', async function () {
+    // The embedded control plane has a certificate for loopback alone, to which no proxy is asked.
+    if (controlPlane.kind === 'embedded') this.skip()
+    await using proxy = await ConnectProxy.start()
+    const server = controlPlane.endpoint.replace('127.0.0.1', 'api.lab.test')
+    await machine.write('/etc/node-bootstrap/cluster-info.yaml', clusterFile(`https://${server}`, controlPlane.caPem))
+    await dropIn(machine, 'proxy', `[Service]\nEnvironment=HTTPS_PROXY=${proxy.url}\n`)
+    await join(fileDiscovery(await controlPlane.createToken()))
+    assert.deepEqual([...new Set(proxy.connects.map(({ target }) => target))], [server])
+    await machine.run('systemctl stop node-bootstrap')
+  })
+})
