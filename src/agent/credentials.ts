@@ -4,8 +4,8 @@ import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import { bootstrapTokenFault, parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
+import { readText } from '../lib/text-file.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
-import { readText } from '../store/durable-file.ts'
 
 /** `credentialsDirectory` is systemd's $CREDENTIALS_DIRECTORY, where the unit loads any. */
 export async function readToken(

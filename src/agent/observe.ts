@@ -8,6 +8,7 @@ import { firstApproval, NODES_GROUP } from '../kube/certificate-signing-request.
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { rotatesCertificates } from '../kube/kubelet-configuration.ts'
 import type { Files } from '../lib/ports.ts'
+import { readText } from '../lib/text-file.ts'
 import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
 import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { askedRenewalPath, readAskedRenewal } from '../store/asked-renewal.ts'
@@ -19,7 +20,7 @@ import {
   type ClientPair,
 } from '../store/client-identity.ts'
 import { clusterRecordPath, readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
-import { readText, temporaryPath } from '../store/durable-file.ts'
+import { temporaryPath } from '../store/durable-file.ts'
 import { readHookRecord } from '../store/hook-record.ts'
 import { readKeyLedger } from '../store/key-ledger.ts'
 import {

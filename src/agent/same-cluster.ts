@@ -2,8 +2,8 @@
 import { caCertHashes, type Cluster } from '../kube/cluster.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { BootstrapError } from '../lib/errors.ts'
+import { readText } from '../lib/text-file.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
-import { readText } from '../store/durable-file.ts'
 import type { ActionContext } from './context.ts'
 import { discoveryDigest } from './digests.ts'
 

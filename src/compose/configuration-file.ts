@@ -5,8 +5,7 @@ import { readKubeconfigFile } from '../discovery/file-discovery.ts'
 import { filesNamedBy } from '../discovery/kubeconfig-material.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
-
-const MAX_BYTES = 1024 * 1024
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
 
 export const DEFAULT_PATH = '/etc/node-bootstrap/join.yaml'
 export const DEFAULT_RUNTIME_DIRECTORY = '/run/node-bootstrap'
@@ -26,7 +25,7 @@ export function parseConfigurationBytes(bytes: Uint8Array, path: string): JoinCo
 /** Throws `config-unreadable`. */
 export async function readConfigurationBytes(files: Files, path: string): Promise<Uint8Array> {
   try {
-    const bytes = await files.read(path, MAX_BYTES)
+    const bytes = await files.read(path, MAX_FILE_BYTES)
     if (bytes !== undefined) return bytes
   } catch (cause) {
     if (!(cause instanceof BootstrapError)) throw cause

@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Files } from '../lib/ports.ts'
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
 import { parseConfigurationBytes, readConfigurationBytes, watchedPaths } from './configuration-file.ts'
-
-const MAX_BYTES = 1024 * 1024
 
 interface Reading {
   configuration: JoinConfiguration
@@ -62,7 +61,7 @@ async function read(files: Files, path: string): Promise<Reading> {
   const digest = createHash('sha256').update(createHash('sha256').update(bytes).digest())
   const paths = await watchedPaths(files, path, configuration)
   for (const named of paths.slice(1)) {
-    const content = await files.read(named, MAX_BYTES).catch(() => undefined)
+    const content = await files.read(named, MAX_FILE_BYTES).catch(() => undefined)
     digest.update(
       `${named}\0${content === undefined ? 'absent' : createHash('sha256').update(content).digest('hex')}\0`,
     )

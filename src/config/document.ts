@@ -13,10 +13,10 @@ import {
   type Node,
   type YAMLMap,
 } from 'yaml'
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
 import { formatPath, isShowableKey, type Fault, type Path, type PathPart } from './problems.ts'
 import { syntaxFault } from './syntax.ts'
 
-const MAX_BYTES = 1024 * 1024
 /** Of what is neither comment nor blank line: the YAML library takes minutes for a megabyte of nothing but quotes. */
 const MAX_CONTENT = 64 * 1024
 const MAX_NODES = 10_000
@@ -105,7 +105,7 @@ export function readDocument(fileText: string): ReadDocument {
 
 /** What is wrong with the text before YAML looks at it. */
 function textFault(text: string): Finding | undefined {
-  if (text.length > MAX_BYTES || Buffer.byteLength(text) > MAX_BYTES) {
+  if (text.length > MAX_FILE_BYTES || Buffer.byteLength(text) > MAX_FILE_BYTES) {
     return {
       offset: 0,
       path: '',

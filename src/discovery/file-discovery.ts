@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { ApiClient } from '../kube/api-request.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
+import { readText } from '../lib/text-file.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import type { Discovered } from './discovered.ts'
 import { verifyKubeconfig } from './kubeconfig-discovery.ts'
@@ -14,13 +15,11 @@ export interface FileDiscoveryInput {
   knownAuthorities: readonly Certificate[] | undefined
 }
 
-const MAX_BYTES = 1024 * 1024
-
 /** Throws `kubeconfig-missing`, `storage-*`. */
 export async function readKubeconfigFile(files: Files, path: string): Promise<KubeconfigSource> {
-  const bytes = await files.read(path, MAX_BYTES)
-  if (bytes === undefined) throw new BootstrapError('kubeconfig-missing', `${path} is not there`)
-  return { label: path, origin: 'local', directory: dirname(path), text: Buffer.from(bytes).toString('utf8') }
+  const text = await readText(files, path)
+  if (text === undefined) throw new BootstrapError('kubeconfig-missing', `${path} is not there`)
+  return { label: path, origin: 'local', directory: dirname(path), text }
 }
 
 export async function discoverByFile(

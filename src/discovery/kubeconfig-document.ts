@@ -3,6 +3,7 @@ import { REQUEST_TIMEOUT_MS } from '../kube/api-request.ts'
 import { redirectOrigin, retryAfterMs } from '../kube/status-error.ts'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { Http, HttpResponse, VerifiedTrust } from '../lib/ports.ts'
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
 import { USER_AGENT } from '../lib/version.ts'
 import type { KubeconfigDocument } from './discovered.ts'
 
@@ -14,7 +15,6 @@ export interface DocumentRequest {
   known: KubeconfigDocument | undefined
 }
 
-const MAX_BYTES = 1024 * 1024
 const MAX_REDIRECTS = 5
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308]
 
@@ -50,7 +50,7 @@ async function get(http: Http, request: DocumentRequest, url: URL, signal: Abort
       ...(request.known?.url === url.href ? validators(request.known) : {}),
     },
     timeoutMs: REQUEST_TIMEOUT_MS,
-    maxBodyBytes: MAX_BYTES,
+    maxBodyBytes: MAX_FILE_BYTES,
     signal,
   })
 }

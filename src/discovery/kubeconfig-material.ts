@@ -12,6 +12,7 @@ import {
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { Secret } from '../lib/secret.ts'
+import { readText } from '../lib/text-file.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import { decodeBase64, PemError } from '../pki/pem.ts'
 import { privateKeyFromPem } from '../pki/private-key.ts'
@@ -27,15 +28,16 @@ export interface KubeconfigSource {
   text: string
 }
 
-const MAX_BYTES = 1024 * 1024
-
-/** Throws `kubeconfig-malformed`. */
-export function readKubeconfig({ label, origin, text }: KubeconfigSource): Kubeconfig {
+/** Throws `malformed` for what is no kubeconfig that can be used. */
+export function readKubeconfig(
+  { label, origin, text }: Omit<KubeconfigSource, 'directory'>,
+  malformed: ErrorCode = 'kubeconfig-malformed',
+): Kubeconfig {
   try {
     return parseKubeconfig(text, origin)
   } catch (cause) {
     if (!(cause instanceof KubeconfigError)) throw cause
-    throw new BootstrapError('kubeconfig-malformed', `the kubeconfig ${label} ${cause.message}`, { cause })
+    throw new BootstrapError(malformed, `the kubeconfig ${label} ${cause.message}`, { cause })
   }
 }
 
@@ -52,8 +54,8 @@ export function filesNamedBy(source: KubeconfigSource): string[] {
 
 async function namedText(files: Files, source: KubeconfigSource, path: string, what: string): Promise<string> {
   const absolute = resolve(source.directory, path)
-  const bytes = await files.read(absolute, MAX_BYTES)
-  if (bytes === undefined)
+  const text = await readText(files, absolute)
+  if (text === undefined)
     throw new BootstrapError(
       'credential-unreadable',
       `${absolute}, which ${source.label} names as ${what}, is not there`,
@@ -61,7 +63,7 @@ async function namedText(files: Files, source: KubeconfigSource, path: string, w
         hint: `create it, or correct ${source.label}: relative paths count from that file's own directory`,
       },
     )
-  return Buffer.from(bytes).toString('utf8')
+  return text
 }
 
 /** The cluster's CA in a kubeconfig; undefined where it says nothing. Throws `ca-malformed`, `credential-unreadable`, `storage-*`. */

@@ -4,7 +4,7 @@
  */
 import type { Endpoint } from '../config/index.ts'
 import type { ApiClient } from '../kube/api-request.ts'
-import { KubeconfigError, parseKubeconfig, type KubeconfigCluster } from '../kube/kubeconfig.ts'
+import type { KubeconfigCluster } from '../kube/kubeconfig.ts'
 import type { BootstrapToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
@@ -14,6 +14,7 @@ import { fetchClusterInfo, type ClusterInfo } from './cluster-info.ts'
 import { verifyDetachedJws } from './detached-jws.ts'
 import type { Discovered, Evidence } from './discovered.ts'
 import { firstThatVerifies } from './endpoints.ts'
+import { readKubeconfig } from './kubeconfig-material.ts'
 
 export interface TokenDiscoveryInput {
   endpoints: readonly Endpoint[]
@@ -55,7 +56,12 @@ async function verifyEndpoint(attempt: Attempt, endpoint: URL, signal: AbortSign
   const clusterInfo = await fetchClusterInfo(client, endpoint, trust, token.id, signal)
   await verifySignature(clusterInfo, token, endpoint)
 
-  const entry = clusterEntry(clusterInfo, endpoint)
+  const source = {
+    label: `in cluster-info of ${endpoint.host}`,
+    origin: 'remote',
+    text: clusterInfo.kubeconfig,
+  } as const
+  const { cluster: entry } = readKubeconfig(source, 'cluster-info-malformed')
   const presented = presentedAuthorities(entry, input, endpoint)
   const anchors = input.caCertHashes.length > 0 ? pinnedAuthorities(presented, input.caCertHashes) : presented
 
@@ -74,19 +80,6 @@ async function verifySignature(clusterInfo: ClusterInfo, token: BootstrapToken, 
       `cluster-info of ${endpoint.host} carries no signature for token id ${token.id}`,
     )
   await verifyDetachedJws(clusterInfo.signature, clusterInfo.kubeconfig, token)
-}
-
-function clusterEntry(clusterInfo: ClusterInfo, endpoint: URL): KubeconfigCluster {
-  try {
-    return parseKubeconfig(clusterInfo.kubeconfig, 'remote').cluster
-  } catch (cause) {
-    if (!(cause instanceof KubeconfigError)) throw cause
-    throw new BootstrapError(
-      'cluster-info-malformed',
-      `the kubeconfig in cluster-info of ${endpoint.host} ${cause.message}`,
-      { cause },
-    )
-  }
 }
 
 function presentedAuthorities(

@@ -5,7 +5,8 @@
 import { join } from 'node:path'
 import { parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
-import { MAX_FILE_BYTES, removeDurably, replaceFile } from './durable-file.ts'
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
+import { removeDurably, replaceFile } from './durable-file.ts'
 
 export const askedRenewalPath = (stateDirectory: string): string => join(stateDirectory, 'asked-renewal.json')
 

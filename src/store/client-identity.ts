@@ -7,9 +7,10 @@ import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
 import { basename, join } from 'node:path'
 import type { Files } from '../lib/ports.ts'
+import { readText } from '../lib/text-file.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
-import { readText, replaceFile, replaceLink } from './durable-file.ts'
+import { replaceFile, replaceLink } from './durable-file.ts'
 
 export interface ClientPair {
   certificate: Certificate

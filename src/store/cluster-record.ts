@@ -6,7 +6,7 @@ import { caBundle, type Cluster } from '../kube/cluster.ts'
 import { fieldAt, listAt, numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { CertificateError, parseCertificates } from '../pki/certificate.ts'
-import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
+import { replaceFile } from './durable-file.ts'
 
 export interface ClusterRecord {
   cluster: Cluster
@@ -22,11 +22,14 @@ export interface ClusterRecord {
   approval: Approval | undefined
 }
 
+/** A kubeconfig of the largest size, six bytes for each character in JSON, beside a CA bundle of the largest size. */
+const MAX_RECORD_BYTES = 8 * 1024 * 1024
+
 export const clusterRecordPath = (stateDirectory: string): string => join(stateDirectory, 'cluster.json')
 
 /** Undefined where there is none, and for one that cannot be read as such: then the cluster is discovered anew. */
 export async function readClusterRecord(files: Files, stateDirectory: string): Promise<ClusterRecord | undefined> {
-  const bytes = await files.read(clusterRecordPath(stateDirectory), MAX_FILE_BYTES)
+  const bytes = await files.read(clusterRecordPath(stateDirectory), MAX_RECORD_BYTES)
   return bytes === undefined ? undefined : parseClusterRecord(parseJson(bytes))
 }
 

@@ -2,9 +2,6 @@
 import { dirname, join } from 'node:path'
 import type { Files } from '../lib/ports.ts'
 
-/** No certificate, key or kubeconfig comes near it. */
-export const MAX_FILE_BYTES = 1024 * 1024
-
 /** One name for each directory, so that what a crash left over is replaced by the next attempt: one agent writes at a time. */
 export const temporaryPath = (path: string): string => join(dirname(path), '.node-bootstrap-new')
 
@@ -37,10 +34,4 @@ export async function removeDurably(files: Files, path: string): Promise<void> {
   if ((await files.stat(path)) === undefined) return
   await files.remove(path)
   await files.syncDirectory(dirname(path))
-}
-
-/** The file as text, or undefined where there is none. */
-export async function readText(files: Files, path: string): Promise<string | undefined> {
-  const bytes = await files.read(path, MAX_FILE_BYTES)
-  return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8')
 }

@@ -5,7 +5,8 @@
 import { join } from 'node:path'
 import { fieldAt, listAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
-import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
+import { replaceFile } from './durable-file.ts'
 
 export type HookEvent = 'joined' | 'renewed'
 

@@ -6,8 +6,9 @@ import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
+import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
-import { MAX_FILE_BYTES, readText, removeDurably, replaceFile } from './durable-file.ts'
+import { removeDurably, replaceFile } from './durable-file.ts'
 
 export interface PendingRequest {
   key: KeyObject

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { parseJson } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
-import { MAX_FILE_BYTES, replaceFile } from './durable-file.ts'
+import { MAX_FILE_BYTES } from '../lib/text-file.ts'
+import { replaceFile } from './durable-file.ts'
 
 export const statusPath = (runtimeDirectory: string): string => join(runtimeDirectory, 'status.json')
 

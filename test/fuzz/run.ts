@@ -40,9 +40,13 @@ function report(parser: Parser, { input, thrown }: Finding): void {
   console.log(`  for, in base64: ${Buffer.from(input).toString('base64')}`)
 }
 
+const holdsKey = (bytes: Buffer): boolean => bytes.includes('PRIVATE KEY')
+
 /** Without keys, which the corpus must not hold, and no longer than a reader would look at. */
 const isWorthKeeping = (input: Uint8Array): boolean =>
-  input.length <= 2048 && !Buffer.from(input).includes('PRIVATE KEY')
+  input.length <= 2048 &&
+  !holdsKey(Buffer.from(input)) &&
+  !holdsKey(Buffer.from(Buffer.from(input).toString(), 'base64'))
 
 function save(parser: Parser, inputs: readonly Uint8Array[]): void {
   const directory = corpusDirectory(parser)

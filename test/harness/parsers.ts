@@ -3,6 +3,8 @@
  * meant for. The property tests and the fuzzer go by this one list. A parser that is missing here is tested by neither.
  */
 import { readFileSync } from 'node:fs'
+import { proxyFor } from '../../src/adapters/proxy.ts'
+import { challengeSchemes } from '../../src/adapters/proxy-challenge.ts'
 import { checkServerName } from '../../src/adapters/server-name.ts'
 import { checkIssuedCertificate } from '../../src/agent/issued-certificate.ts'
 import { formatProblem, parseConfiguration } from '../../src/config/index.ts'
@@ -10,6 +12,8 @@ import { createCertificateAuthority } from '../../src/dev-cluster/certificate-au
 import { parseCertificateAuthorityData } from '../../src/discovery/authorities.ts'
 import { fetchClusterInfo } from '../../src/discovery/cluster-info.ts'
 import { verifyDetachedJws } from '../../src/discovery/detached-jws.ts'
+import { fetchDocument } from '../../src/discovery/kubeconfig-document.ts'
+import { credentialOf } from '../../src/discovery/kubeconfig-material.ts'
 import { ApiClient } from '../../src/kube/api-request.ts'
 import type { ObservedRequest } from '../../src/kube/certificate-signing-request.ts'
 import { submitRequest, watchRequest } from '../../src/kube/csr-api.ts'
@@ -17,15 +21,20 @@ import { KubeconfigError, parseKubeconfig } from '../../src/kube/kubeconfig.ts'
 import { retryAfterMs, statusError } from '../../src/kube/status-error.ts'
 import { bootstrapTokenFault, parseBootstrapToken } from '../../src/lib/bootstrap-token.ts'
 import { BootstrapError } from '../../src/lib/errors.ts'
+import { httpDate } from '../../src/lib/http-date.ts'
 import type { Files } from '../../src/lib/ports.ts'
+import { Secret } from '../../src/lib/secret.ts'
 import { printable } from '../../src/lib/text.ts'
 import { CertificateError, parseCertificate, parseCertificates } from '../../src/pki/certificate.ts'
 import { DerError, readAll, readObjectIdentifier, readText, readTime } from '../../src/pki/der-read.ts'
-import { decodePem, PemError } from '../../src/pki/pem.ts'
+import { decodePem, PemError, pemBlocks } from '../../src/pki/pem.ts'
 import { generatePrivateKey, privateKeyToPem, subjectPublicKeyInfo } from '../../src/pki/private-key.ts'
 import { nodeFiles } from '../../src/adapters/files.ts'
+import { readAskedRenewal } from '../../src/store/asked-renewal.ts'
 import { readCurrentPair } from '../../src/store/client-identity.ts'
 import { readClusterRecord } from '../../src/store/cluster-record.ts'
+import { readHookRecord } from '../../src/store/hook-record.ts'
+import { readKeyLedger } from '../../src/store/key-ledger.ts'
 import { readPendingRequest, readRefusal } from '../../src/store/pending-request.ts'
 import { readStatusFile } from '../../src/store/status-file.ts'
 import { clusterInfoSignature } from './cluster-info-signature.ts'
@@ -122,6 +131,13 @@ const filesHolding = (input: Uint8Array): Files => ({
   stat: () => Promise.resolve({ kind: 'file', mode: 0o600, uid: 0, sizeBytes: input.length, modifiedMs: 0 }),
 })
 
+const LOCAL = { label: '/etc/cluster.yaml', origin: 'local', directory: '/etc', text: '' } as const
+const DOCUMENT_REQUEST = {
+  url: new URL('https://config.example.com/cluster-info.yaml'),
+  trustFor: () => Promise.resolve({ roots: [] }),
+  known: undefined,
+}
+
 /** Each reader of DER over each value of the input. */
 function readEveryValue(input: Uint8Array): void {
   for (const value of readAll(input))
@@ -162,6 +178,103 @@ export const parsers: readonly Parser[] = [
       kubeconfig({ 'insecure-skip-tls-verify': true }),
       'a: &a [b, &b {c: *a}]\nclusters: [*b, !!map {}, "\\u0000", |\n  x\n]\n--- \n%YAML 1.2\n',
       'clusters: [{cluster: &c {server: https://h, <<: {certificate-authority: /etc/shadow}}}]',
+    ),
+  },
+  {
+    name: 'remote-kubeconfig',
+    parse: (input) => parseKubeconfig(text(input), 'remote'),
+    isExpected: ofClass(KubeconfigError),
+    seeds: bytes(
+      KUBECONFIG,
+      kubeconfig({ 'certificate-authority': '../../etc/shadow' }),
+      kubeconfig({}, { users: [{ name: 'u', user: { tokenFile: '/etc/shadow' } }] }),
+      kubeconfig({}, { users: [{ name: 'u', user: { token: 'a-token' } }] }),
+      kubeconfig(
+        {},
+        { users: [{ name: 'u', user: { 'client-certificate-data': 'YQ==', 'client-key-data': 'YQ==' } }] },
+      ),
+    ),
+  },
+  {
+    name: 'bearer-token',
+    parse: (input) =>
+      credentialOf(filesHolding(input), LOCAL, { kind: 'token', token: { kind: 'file', path: 'token' } }),
+    isExpected: typed,
+    seeds: bytes('a-token\n', 'eyJhbGciOiJub25lIn0.e30.'),
+  },
+  {
+    name: 'client-certificate',
+    parse: (input) =>
+      credentialOf(filesHolding(input), LOCAL, {
+        kind: 'certificate',
+        certificate: { kind: 'file', path: 'node.pem' },
+        key: { kind: 'file', path: 'node.pem' },
+      }),
+    isExpected: typed,
+    seeds: bytes(leaf.certificatePem, privateKeyToPem(key)),
+  },
+  {
+    name: 'client-certificate-data',
+    parse: (input) =>
+      credentialOf(filesHolding(input), LOCAL, {
+        kind: 'certificate',
+        certificate: { kind: 'embedded', data: text(input) },
+        key: { kind: 'embedded', data: new Secret(text(input)) },
+      }),
+    isExpected: typed,
+    seeds: bytes(caData, Buffer.from(privateKeyToPem(key)).toString('base64')),
+  },
+  {
+    name: 'document',
+    parse: (input) => fetchDocument(fakeHttp({ body: input }), DOCUMENT_REQUEST, signal),
+    isExpected: typed,
+    seeds: bytes(KUBECONFIG, '\ufeffkind: Config'),
+  },
+  {
+    name: 'redirect',
+    parse: async (input) => {
+      const answer = { status: 302, headers: { location: text(input) } }
+      statusError({ ...answer, body: new Uint8Array() }, server)
+      await fetchDocument(fakeHttp(answer, { body: 'kind: Config' }), DOCUMENT_REQUEST, signal)
+    },
+    isExpected: typed,
+    seeds: bytes('https://other.example.com/a?b', '/b', 'http://u:p@h/', 'data:text/html,x', '//h'),
+  },
+  {
+    name: 'NO_PROXY',
+    parse: (input) => {
+      const environment = { HTTPS_PROXY: 'proxy:3128', NO_PROXY: text(input) }
+      for (const host of ['10.0.0.10:6443', '[fd00::1]', 'api.example.com'])
+        proxyFor(new URL(`https://${host}`), environment)
+    },
+    isExpected: nothing,
+    seeds: bytes('10.0.0.0/8, .example.com:443,*.b,[fd00::1]:443,fd00::/8,*', '10.0.0.10:6443'),
+  },
+  {
+    name: 'HTTPS_PROXY',
+    parse: (input) => proxyFor(server, { HTTPS_PROXY: text(input) }),
+    isExpected: typed,
+    seeds: bytes('http://me:secret@proxy:3128', 'proxy:3128', 'socks5://h', 'https://[::1]:1'),
+  },
+  {
+    name: 'proxy-challenge',
+    parse: (input) => challengeSchemes(text(input)),
+    isExpected: nothing,
+    seeds: bytes('Negotiate, NTLM, Basic realm="a, Digest b"', 'Digest realm="r", nonce="n'),
+  },
+  {
+    name: 'http-date',
+    parse: (input) => httpDate(text(input)),
+    isExpected: nothing,
+    seeds: bytes('Fri, 31 Dec 1999 23:59:59 GMT', 'soon 3'),
+  },
+  {
+    name: 'pem-blocks',
+    parse: (input) => pemBlocks(text(input), 'CERTIFICATE'),
+    isExpected: nothing,
+    seeds: bytes(
+      authority.certificatePem,
+      `# a name\n${leaf.certificatePem}-----BEGIN TRUSTED CERTIFICATE-----\nYQ==\n`,
     ),
   },
   {
@@ -322,6 +435,24 @@ export const parsers: readonly Parser[] = [
     parse: (input) => readCurrentPair(filesHolding(input), '/pki'),
     isExpected: nothing,
     seeds: bytes(leaf.certificatePem + privateKeyToPem(key), leaf.certificatePem + authority.certificatePem),
+  },
+  {
+    name: 'hooks.json',
+    parse: (input) => readHookRecord(filesHolding(input), '/state'),
+    isExpected: nothing,
+    seeds: json({ certificate: 'f', event: 'renewed', done: ['sha256:a'], isComplete: true }),
+  },
+  {
+    name: 'keys-made.json',
+    parse: (input) => readKeyLedger(filesHolding(input), '/state'),
+    isExpected: nothing,
+    seeds: json({ madeAt: ['2026-11-23T20:23:16.720Z'], configurationDigest: 'd' }),
+  },
+  {
+    name: 'asked-renewal.json',
+    parse: (input) => readAskedRenewal(filesHolding(input), '/state'),
+    isExpected: nothing,
+    seeds: json({ certificate: 'f' }),
   },
   {
     name: 'status.json',

@@ -1,7 +1,8 @@
 /** Writes the cluster's CA and the kubelet's kubeconfig; the kubeconfig last, because the kubelet waits for it. */
+import { readText } from '../../lib/text-file.ts'
 import { caBundle } from '../../kube/cluster.ts'
 import { isOwnKubeconfig } from '../../kube/kubelet-kubeconfig.ts'
-import { readText, replaceFile } from '../../store/durable-file.ts'
+import { replaceFile } from '../../store/durable-file.ts'
 import { verifiedCluster, type ActionContext } from '../context.ts'
 import { kubeconfigText } from '../desired.ts'
 

@@ -1,7 +1,8 @@
+import { readText } from '../../../src/lib/text-file.ts'
 import assert from 'node:assert/strict'
 import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { removeDurably, readText, replaceFile, replaceLink } from '../../../src/store/durable-file.ts'
+import { removeDurably, replaceFile, replaceLink } from '../../../src/store/durable-file.ts'
 import { Crash, faultyFiles } from '../../harness/faulty-files.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts'
 

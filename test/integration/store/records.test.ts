@@ -53,7 +53,7 @@ describe('the state directory', () => {
     )
     const record = {
       cluster: { server: new URL('https://[fd00::1]:6443/base'), authorities },
-      evidence: { method: 'token' as const, source: 'a:1', verified: ['one', 'two'] },
+      evidence: { method: 'token' as const, source: 'a:1', tokenId: 'abcdef', verified: ['one', 'two'] },
       configurationDigest: 'digest',
       inputsDigest: 'sha256:c',
       document: { url: 'https://a/b?c', text: 'kind: Config', etag: '"1"', lastModified: undefined },
@@ -61,6 +61,12 @@ describe('the state directory', () => {
       approval: { reason: 'AutoApproved', afterMs: 1000 },
     }
     const path = (): string => join(directory, 'cluster.json')
+
+    it('comes back with the largest document there can be, of characters that JSON writes with six', async () => {
+      const text = '\u0001'.repeat(256 * 1024)
+      await writeClusterRecord(files, directory, { ...record, document: { ...record.document, text } })
+      assert.equal((await readClusterRecord(files, directory))?.document?.text, text)
+    })
 
     it('comes back as it was written, and can be forgotten', async () => {
       assert.equal(await readClusterRecord(files, directory), undefined)
