@@ -104,6 +104,15 @@ export class Machine {
     )
   }
 
+  /** What a program of this host prints that takes `--root`, among the processes of the machine; rejects where it fails. */
+  async fromOutside(program: string, args: readonly string[]): Promise<string> {
+    const leader = this.#leader()
+    if (leader === undefined) throw new Error('the machine has no first process')
+    const namespaces = ['--target', leader, '--pid', '--ipc', '--uts']
+    const command = [program, '--root', `/proc/${leader}/root`, ...args]
+    return (await run('nsenter', [...namespaces, '--', ...command], { timeout: COMMAND_TIMEOUT_MS })).stdout
+  }
+
   /** The first answer of `probe` that is something; in the time that a loaded machine may need. */
   async eventually<Answer>(what: string, probe: () => Promise<Answer | undefined>): Promise<Answer> {
     return eventually(what, { deadlineMs: 60_000, hopeless: this.#running.died }, probe)
