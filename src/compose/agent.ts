@@ -2,7 +2,7 @@
 import { systemClock, systemRandom } from '../adapters/clock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { GotHttp } from '../adapters/http.ts'
-import { acquireInstanceLock, type InstanceLock } from '../adapters/instance-lock.ts'
+import { acquireInstanceLock } from '../adapters/instance-lock.ts'
 import { createLog, type ClosableLog } from '../adapters/log.ts'
 import { createNotify } from '../adapters/notify.ts'
 import { systemProcesses } from '../adapters/processes.ts'
@@ -16,6 +16,7 @@ import { USER_AGENT, VERSION } from '../lib/version.ts'
 import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
 import { logStyle } from './log-style.ts'
+import { lockState } from './state-lock.ts'
 import { StatusReporter } from './status-reporter.ts'
 import { feedWatchdog, watchdogIntervalMs } from './watchdog.ts'
 
@@ -39,26 +40,20 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const stop = stopOnSignals(() => source.configuration.certificate.keyAlgorithm.startsWith('RSA'))
   endOnDefect(logger)
   try {
-    const lock = await lockState(configuration, logger)
+    const lock = await lockState(() => acquireInstanceLock(nodeFiles, configuration.files.state), {
+      clock: systemClock,
+      log: logger.log,
+    })
     try {
-      await runLoop(options, source, logger, stop.signal)
+      await runLoop(options, source, logger, AbortSignal.any([stop.signal, lock.lost])).finally(() => {
+        lock.lost.throwIfAborted()
+      })
     } finally {
-      await lock?.release()
+      await lock.release()
     }
   } finally {
     stop.disarm()
     await logger.close()
-  }
-}
-
-/** A disk that cannot take the lock is a problem that the loop tells, waits out and survives: no reason to end here. */
-async function lockState({ files }: JoinConfiguration, { log }: ClosableLog): Promise<InstanceLock | undefined> {
-  try {
-    return await acquireInstanceLock(nodeFiles, files.state)
-  } catch (thrown) {
-    if (thrown instanceof BootstrapError && thrown.code === 'already-running') throw thrown
-    log.warn('the state directory cannot be locked against a second agent', { path: files.state })
-    return undefined
   }
 }
 

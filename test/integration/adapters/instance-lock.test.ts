@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { acquireInstanceLock } from '../../../src/adapters/instance-lock.ts'
 import { processStartTime } from '../../../src/adapters/process-identity.ts'
+import { EXIT } from '../../../src/lib/errors.ts'
 import { parseJson, textAt } from '../../../src/lib/json.ts'
 import { spawnAgent, type AgentProcess } from '../../harness/agent-process.ts'
 import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
@@ -106,7 +107,7 @@ const title = overrideProblem === undefined ? '' : ` (skipped: ${overrideProblem
 const describeHere = overrideProblem === undefined ? describe : describe.skip
 
 describeHere(`a state directory that cannot be locked${title}`, () => {
-  it('is a warning, and the agent runs and joins once it is mended', async () => {
+  it('is a warning, and the agent joins and refuses a second one once it is mended', async () => {
     await using scene = await createScene()
     const { state } = scene.files
     await mkdir(state, { recursive: true })
@@ -119,5 +120,8 @@ describeHere(`a state directory that cannot be locked${title}`, () => {
     await chmod(state, 0o700)
     agent.kill('SIGHUP')
     await waitForJoin(agent)
+    await agent.waitForLine(/the state directory is locked/, { timeoutMs: DEADLINE_MS })
+    const { exit, text } = await scene.once(withoutOverride())
+    assert.equal(exit.code, EXIT.temporary, text)
   }).timeout(2 * DEADLINE_MS)
 })
