@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { readdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { AgentProcess } from '../harness/agent-process.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { DEADLINE_MS, JoiningNode } from '../harness/joining-node.ts'
 import { temporaryDirectory } from '../harness/temporary-directory.ts'
 import { itConcurrently } from '../integration/bad-input/scene.ts'
+import { assertWhole, JOINED, rejoin, renewal, type Episode } from './episodes.ts'
 import { mountProblem, ScarceDisk } from './scarce-disk.ts'
 
 type Place = 'state' | 'certificates' | 'ca' | 'kubeconfig'
@@ -44,28 +44,6 @@ const told: Readonly<Record<Fault, string>> = {
   'read-only': 'a mount that becomes read-only',
 }
 
-/** What makes a joined agent write; `spoil` is called while it is stopped, so that the fault is there before the first write. */
-type Episode = (node: JoiningNode, agent: AgentProcess, spoil: () => void) => Promise<void>
-
-const renewal: Episode = async (node, agent, spoil) => {
-  agent.kill('SIGSTOP')
-  assert.equal((await node.command('renew', '--no-wait')).code, 0)
-  spoil()
-  agent.kill('SIGCONT')
-}
-
-const rejoin: Episode = async (node, agent, spoil) => {
-  agent.kill('SIGSTOP')
-  const { certificates } = node.files
-  const pairs = (await readdir(certificates)).filter((name) => name.startsWith('kubelet-client-'))
-  for (const name of pairs) await rm(join(certificates, name))
-  spoil()
-  agent.kill('SIGHUP')
-  agent.kill('SIGCONT')
-}
-
-const JOINED = /"message":"joined"/
-
 /** Whether a write failed: then that is in the log and in the status, nothing is lost, and the agent goes on by itself. */
 async function failsAndMends(
   node: JoiningNode,
@@ -86,16 +64,6 @@ async function failsAndMends(
   if (failed) await agent.waitForLine(JOINED, { from: mended, timeoutMs: DEADLINE_MS })
   await node.joined(agent)
   return failed
-}
-
-/** A pair that authenticates, nothing half-written, and a request for each certificate and no more. */
-async function assertWhole(node: JoiningNode, certificates: number): Promise<void> {
-  assert.ok((await node.checkCurrentPair()) !== undefined)
-  assert.equal(await node.askForOwnNode(), 404)
-  assert.equal((await node.requests()).length, certificates, 'a key was lost on the way')
-  const left = await readdir(node.directory, { recursive: true })
-  const halfDone = left.filter((path) => /\.node-bootstrap-new$|pending-request|asked-renewal/.test(path))
-  assert.deepEqual(halfDone, [])
 }
 
 /** Nothing here writes as many files to one directory; a read-only one fails however many are written. */
