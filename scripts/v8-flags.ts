@@ -4,5 +4,5 @@
  */
 import { setFlagsFromString } from 'node:v8'
 
-const FLAGS = ['--no-opt', '--no-maglev', '--no-sparkplug', '--bytecode-old-age=1']
+const FLAGS = ['--no-opt', '--no-maglev', '--no-sparkplug', '--bytecode-old-age=1', '--semi-space-growth-factor=1']
 for (const flag of FLAGS) setFlagsFromString(flag)
