@@ -53,7 +53,10 @@ export async function acquireInstanceLock(files: Files, stateDirectory: string):
   try {
     await writeFile(own, mine, { mode: 0o600 })
     for (;;) {
-      if (await linked(own, path)) return { release: () => release(path, mine) }
+      if (await linked(own, path)) {
+        await removeRemains(files, stateDirectory)
+        return { release: () => release(path, mine) }
+      }
       const content = (await read(path)) ?? new Uint8Array()
       const pid = await holder(content)
       if (pid !== undefined)
@@ -75,6 +78,15 @@ async function linked(own: string, path: string): Promise<boolean> {
   } catch (thrown) {
     if (textAt(thrown, 'code') === 'EEXIST') return false
     throw thrown
+  }
+}
+
+/** What a process left that was killed on its way to the lock. One that lives is on its way still. */
+async function removeRemains(files: Files, stateDirectory: string): Promise<void> {
+  for (const name of await files.list(stateDirectory)) {
+    const pid = /^agent\.lock\.(?:stale\.)?(\d{1,10})$/.exec(name)?.[1]
+    if (pid === undefined || Number(pid) === process.pid) continue
+    if ((await processStartTime(Number(pid))) === undefined) await files.remove(join(stateDirectory, name))
   }
 }
 

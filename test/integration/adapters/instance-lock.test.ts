@@ -71,6 +71,16 @@ describe('acquireInstanceLock', function () {
     await holds()
   })
 
+  it('removes what a process left that was killed on its way to it, and nothing of one that lives', async () => {
+    await mkdir(state(), { recursive: true })
+    // Beyond the highest pid that Linux gives.
+    for (const name of ['agent.lock.4194305', 'agent.lock.stale.4194305', `agent.lock.${process.ppid}`])
+      await writeFile(directory.join('state', name), '')
+    const lock = await acquireInstanceLock(nodeFiles, state())
+    assert.deepEqual(await readdir(state()), ['agent.lock', `agent.lock.${process.ppid}`])
+    await lock.release()
+  })
+
   it('is taken over where its pid is another process by now', async () => {
     await leaveBehind({ pid: process.ppid, startTime: '1', boot: await bootId() })
     await holds()
