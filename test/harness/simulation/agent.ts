@@ -77,6 +77,10 @@ export class SimulatedAgent {
     return agent
   }
 
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
   get effects(): number {
     return this.#effects.count
   }

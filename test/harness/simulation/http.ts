@@ -58,7 +58,7 @@ const lost = (url: URL): BootstrapError => new BootstrapError('connection-lost',
 
 /** Of one process: `close` ends its connections alone. */
 export class SimulatedHttp implements Http {
-  /** Watches whose next event is waited for. */
+  /** Watches whose next event is waited for, and requests that nobody will answer. */
   waiting = 0
   /** Requests that are under way. */
   inFlight = 0
@@ -70,6 +70,7 @@ export class SimulatedHttp implements Http {
   }
 
   async request(request: HttpRequest): Promise<HttpResponse> {
+    await this.#reach(request)
     this.inFlight += 1
     try {
       const response = await this.#send(request)
@@ -84,6 +85,7 @@ export class SimulatedHttp implements Http {
   }
 
   async stream(request: HttpRequest): Promise<HttpStream> {
+    await this.#reach(request)
     this.inFlight += 1
     try {
       const response = await this.#send(request)
@@ -121,7 +123,6 @@ export class SimulatedHttp implements Http {
 
   async #send(request: HttpRequest): Promise<IncomingMessage> {
     const { url, method, headers, body, signal } = request
-    await this.#reach(request)
     const connection = this.#network.connect(presented(request.clientIdentity))
     this.#own.add(connection)
     connection.on('close', () => this.#own.delete(connection))
@@ -144,7 +145,9 @@ export class SimulatedHttp implements Http {
     const { reachability, cluster, clock } = this.#network
     if (reachability === 'refusing') throw new BootstrapError('connection-refused', `${url.host} refuses connections`)
     if (reachability === 'silent') {
+      this.waiting += 1
       await clock.sleep(timeoutMs, signal)
+      this.waiting -= 1
       throw new BootstrapError('timed-out', `${url.host} was silent for ${timeoutMs / 1000} s`)
     }
     if (url.host !== cluster.endpoint) throw new BootstrapError('unreachable', `nothing is at ${url.host}`)

@@ -85,8 +85,9 @@ export class World {
     this.#clusterClock.skewMs -= ms
   }
 
-  get nodeClockIsAheadByMs(): number {
-    return -this.#clusterClock.skewMs
+  /** The node's clock shows the cluster's time again. */
+  setNodeClock(): void {
+    this.stepNodeClock(this.#clusterClock.skewMs)
   }
 
   /** join.yaml as an operator writes it; `overrides` replace whole sections. */
@@ -140,6 +141,16 @@ export class World {
       await this.settleCluster()
     }
     await agent.settle()
+  }
+
+  /** Time goes on from sleeper to sleeper; no further where the agent dies. */
+  async pass(agent: SimulatedAgent, ms: number): Promise<void> {
+    const endMs = this.clock.monotonicMs() + ms
+    await this.settle(agent)
+    while (!agent.isDead && this.clock.monotonicMs() < endMs) {
+      this.clock.pass(Math.min(this.clock.nextInMs ?? ms, endMs - this.clock.monotonicMs()))
+      await this.settle(agent)
+    }
   }
 
   /** Time goes on from sleeper to sleeper until `isDone`; throws where it is not within `limitMs`. */

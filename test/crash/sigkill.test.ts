@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseCertificateRequest } from '../../src/dev-cluster/certificate-request.ts'
+import { askedRenewalPath } from '../../src/store/asked-renewal.ts'
+import { startEmbeddedControlPlane, type EmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
+import { temporaryDirectory, type TemporaryDirectory } from '../harness/temporary-directory.ts'
+import { KilledNode, writePreload, type KillPoint } from './killed.ts'
+
+/** What is tried of each scenario in the short form; CRASH=all tries every point. */
+const SAMPLE = 16
+const IS_WHOLE = process.env['CRASH'] === 'all'
+const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 2 ** 31)
+
+interface Scenario {
+  name: string
+  /** What has become of a node that has joined; undefined begins with nothing. */
+  afterJoin?: (node: KilledNode) => void
+  /** There is a pair from the beginning. */
+  hasPair: boolean
+}
+
+const scenarios: readonly Scenario[] = [
+  { name: 'a join', hasPair: false },
+  {
+    name: 'a renewal',
+    hasPair: true,
+    afterJoin: ({ files, currentPath }) => {
+      const { fingerprint256 } = new X509Certificate(readFileSync(currentPath))
+      const certificate = fingerprint256.replaceAll(':', '').toLowerCase()
+      writeFileSync(askedRenewalPath(files.state), JSON.stringify({ certificate }), { mode: 0o600 })
+    },
+  },
+  {
+    name: 'a re-join after the certificates were deleted',
+    hasPair: false,
+    afterJoin: ({ files }) => {
+      rmSync(files.certificates, { recursive: true })
+    },
+  },
+]
+
+/** Two at a time: that many cores the tests may count on. */
+const LANES = ['lane-a', 'lane-b'] as const
+
+describe('the real agent is killed by SIGKILL at an effect of', function () {
+  this.timeout(IS_WHOLE ? 3_600_000 : 600_000)
+  let directory: TemporaryDirectory
+  let controlPlane: EmbeddedControlPlane
+  let preload: string
+  const totals = { points: 0, tried: 0, unreached: 0 }
+
+  before(async () => {
+    directory = await temporaryDirectory()
+    controlPlane = await startEmbeddedControlPlane()
+    preload = writePreload(directory.path)
+  })
+  after(async () => {
+    const { points, tried, unreached } = totals
+    process.stdout.write(
+      `      ${tried} of ${points} points, ${unreached} of them not reached${IS_WHOLE ? '' : ` (CRASH_SEED=${SEED}; CRASH=all tries all)`}\n`,
+    )
+    await controlPlane.stop()
+    await directory[Symbol.asyncDispose]()
+  })
+
+  async function prepared({ name, afterJoin }: Scenario, lane: string): Promise<KilledNode> {
+    const nodeName = `${lane}-${name.replaceAll(' ', '-')}`
+    const node = await KilledNode.create(directory.path, nodeName, preload, controlPlane)
+    if (afterJoin !== undefined) {
+      const { code, agent } = await node.run()
+      assert.equal(code, 0, agent.lines.join('\n'))
+      afterJoin(node)
+    }
+    node.keep()
+    return node
+  }
+
+  const requestsOf = (node: KilledNode): string[] =>
+    controlPlane.cluster
+      .listCertificateSigningRequests()
+      .map(({ spec }) => parseCertificateRequest(Buffer.from(spec.request, 'base64')))
+      .filter(({ commonName }) => commonName === `system:node:${node.name}`)
+      .map(({ subjectPublicKeyInfo }) => Buffer.from(subjectPublicKeyInfo).toString('hex'))
+
+  async function killAt(node: KilledNode, point: KillPoint, hasPair: boolean): Promise<void> {
+    node.reset()
+    const before = requestsOf(node)
+    const crashed = await node.runToCrash(point)
+    totals.tried += 1
+    if (crashed.signal !== 'SIGKILL') {
+      assert.equal(crashed.code, 0, crashed.agent.lines.join('\n'))
+      totals.unreached += 1
+    }
+    checkDisk(node)
+    if (hasPair) checkPair(node)
+    const { code, agent } = await node.run()
+    assert.equal(code, 0, agent.lines.join('\n'))
+    checkDisk(node)
+    checkPair(node)
+    checkNothingLeftOver(node)
+    const after = requestsOf(node)
+    assert.equal(new Set(after).size, after.length, 'two requests are for one key')
+    assert.equal(after.length - before.length, 1, 'another number of requests was made')
+  }
+
+  for (const scenario of scenarios)
+    it(`${scenario.name}, and goes on from there`, async () => {
+      const nodes = await Promise.all(LANES.map((lane) => prepared(scenario, lane)))
+      const [first] = nodes
+      assert.ok(first !== undefined)
+      const points = await first.points()
+      totals.points += points.length
+      const left = IS_WHOLE ? points : sample(points, SAMPLE)
+      await Promise.all(
+        nodes.map(async (node) => {
+          for (;;) {
+            const point = left.pop()
+            if (point === undefined) return
+            await killAt(node, point, scenario.hasPair).catch((cause: unknown) => {
+              const why = cause instanceof Error ? cause.message : String(cause)
+              throw new Error(`killed ${point.when} effect ${point.number}, ${point.effect}: ${why}`, { cause })
+            })
+          }
+        }),
+      )
+    })
+
+  it('a directory’s new entry, which is synced into it before the API server hears of anything', async () => {
+    const node = await prepared({ name: 'a traced join', hasPair: false }, 'lane-c')
+    const effects = (await node.points()).filter(({ when }) => when === 'before').map(({ effect }) => effect)
+    assert.deepEqual(unsyncedAtRequests(effects), [])
+  })
+})
+
+/** The same points for the same seed: a multiplicative congruential generator (Park and Miller). */
+function sample<Item>(items: readonly Item[], count: number): Item[] {
+  const left = [...items]
+  let state = (SEED % 2_147_483_646) + 1
+  return Array.from({ length: Math.min(count, items.length) }, () => {
+    state = (state * 48_271) % 2_147_483_647
+    return left.splice(state % left.length, 1)
+  }).flat()
+}
+
+/** Paths whose directory had not been synced since they were made when a request was sent, or at the end. */
+function unsyncedAtRequests(effects: readonly string[]): string[] {
+  const unsynced = new Set<string>()
+  const found: string[] = []
+  for (const effect of effects) {
+    const [verb = '', path = '', to = ''] = effect.split(' ')
+    // What lives in memory, and the lock that is void after a boot.
+    if (path.includes('/run/') || path.includes('agent.lock')) continue
+    // A directory that is made has its mode set at once; one that could not be made has not.
+    if (['chmod', 'symlink', 'create'].includes(verb)) unsynced.add(path)
+    if (verb === 'rename' && unsynced.delete(path)) unsynced.add(to)
+    if (verb === 'sync') for (const entry of unsynced) if (join(entry, '..') === (path || '/')) unsynced.delete(entry)
+    if (verb === 'request') found.push(...unsynced)
+  }
+  return [...new Set([...found, ...unsynced])]
+}
+
+function* everyFile(directory: string): Generator<string> {
+  for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true }))
+    if (entry.isFile()) yield join(entry.parentPath, entry.name)
+}
+
+const rootOf = ({ files }: KilledNode): string => join(files.state, '../../..')
+
+/** Secrets are for their owner alone, in their places. */
+function checkDisk(node: KilledNode): void {
+  for (const path of everyFile(rootOf(node))) {
+    if (!readFileSync(path, 'latin1').includes('PRIVATE KEY')) continue
+    assert.equal(statSync(path).mode & 0o077, 0, `${path} can be read by others`)
+    const isPlace = path.startsWith(node.files.state) || path.startsWith(node.files.certificates)
+    assert.ok(isPlace, `${path} holds a private key`)
+  }
+}
+
+function checkPair({ currentPath }: KilledNode): void {
+  const pem = readFileSync(currentPath, 'utf8')
+  const key = createPrivateKey(pem.slice(pem.indexOf('-----BEGIN PRIVATE')))
+  assert.ok(new X509Certificate(pem).checkPrivateKey(key))
+}
+
+const OF_EVERY_NODE = /\/(join\.yaml|effects|kubelet\.conf|ca\.crt|cluster\.json|keys-made\.json|status\.json|joined)$/
+
+function checkNothingLeftOver(node: KilledNode): void {
+  const left = [...everyFile(rootOf(node))].filter((path) => !OF_EVERY_NODE.test(path))
+  const dated = left.filter((path) => /\/kubelet-client-2[\d.-]+\.pem$/.test(path))
+  assert.deepEqual(
+    left.filter((path) => !dated.includes(path)),
+    [],
+    'files are left over',
+  )
+  assert.ok(dated.length === 1 || dated.length === 2, `${dated.length} dated pairs`)
+}
