@@ -150,7 +150,7 @@ describeSystem('A joined machine in trouble', () => {
     await statusWhere(machine, 'it is mended', ({ configurationProblem }) => configurationProblem === undefined)
   })
 
-  it('a full /var: says so, and joins when there is room', async () => {
+  it('a full /var/lib that lacks the kubelet’s directories: says so, and joins when there is room', async () => {
     await leaveCluster(machine)
     await machine.run('mount -t tmpfs -o size=1m tmpfs /var/lib && { head -c 2M /dev/zero >/var/lib/full || true; }')
     await machine.run('systemctl start node-bootstrap')

@@ -49,6 +49,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/(?<=Duration: ).*/g, 'SPAN'],
   [/\b\d+(d|h|min|m|s|ms)( \d+(h|min|m|s|ms))?(?= ago|\))/g, 'SPAN'],
   [/(?<=in )\d+(d|h|m|s)( \d+(h|m|s))?/g, 'SPAN'],
+  [/(?<=next attempt )(in SPAN|SPAN ago)/g, 'SOON'],
   [/(?<=retryInSeconds=)[\d.]+/g, 'N'],
   [/(?<=node-bootstrap|is-configured|systemd|node)\[\d+\](?=:)/g, '[PID]'],
   [/(?<=PID: |pid |Process: )\d+/g, 'PID'],
