@@ -1,6 +1,6 @@
 /**
  * What a joined daemon costs at rest, beside a bare Node.js that has loaded https and tls, both at once in one run: resident
- * memory, processor time, wake-ups, and before that the time from exec to READY=1. The cluster is the embedded one.
+ * memory, processor time, wake-ups, and after that the time from exec to READY=1. The cluster is the embedded one.
  * Usage: npm run bench:rest [MINUTES]. It prints the table of docs/benchmarks.md.
  */
 import { spawn } from 'node:child_process'
@@ -51,7 +51,6 @@ async function measure(configPath: string): Promise<void> {
   const [ours, theirs] = costs
   row(`processor time in ${MINUTES} minutes`, percent(ours.processorMs), percent(theirs.processorMs), '')
   row(`wake-ups in ${MINUTES} minutes`, `${ours.wakeUps}, with ${fed} for the watchdog`, String(theirs.wakeUps), '')
-  await startRow(configPath)
 }
 
 function spawnDaemon(configPath: string): ReturnType<typeof spawnAgent> {
@@ -86,8 +85,9 @@ async function startRow(configPath: string): Promise<void> {
   for (let index = 0; index < STARTS; index += 1) {
     const ready = socket.next('READY=1')
     const beganMs = performance.now()
-    const agent = spawnDaemon(configPath)
-    await ready
+    await using agent = spawnDaemon(configPath)
+    if ((await Promise.race([ready, agent.exited.then(() => undefined)])) === undefined)
+      throw new Error(`the agent ended before it was ready:\n${agent.lines.join('\n')}`)
     ours.push(performance.now() - beganMs)
     agent.kill('SIGTERM')
     await agent.exited
@@ -114,6 +114,7 @@ try {
     overrides: { log: { level: 'info', format: 'json' } },
   })
   await measure(configPath)
+  await startRow(configPath)
 } finally {
   await socket.close()
   await controlPlane.stop()
