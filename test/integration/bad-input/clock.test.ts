@@ -1,29 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import { EXIT } from '../../../src/lib/errors.ts'
+import { clockProblem, withClock } from '../../harness/faketime.ts'
 import { assertEndedWith, createScene, itConcurrently, waitForJoin, waitForMessage, waitForProblem } from './scene.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-
-/** The environment in which only the wall clock is off; empty without libfaketime. */
-function withClock(offset: string): Record<string, string> {
-  const { stdout } = spawnSync('faketime', ['-f', offset, 'env'], { encoding: 'utf8' })
-  const [, library] = /^LD_PRELOAD=(.*)$/m.exec(stdout) ?? []
-  if (library === undefined) return {}
-  return { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_RESET: '1' }
-}
-
-const problem = ((): string | undefined => {
-  const { status, stdout, error } = spawnSync(process.execPath, ['-p', 'Date.now()'], {
-    encoding: 'utf8',
-    env: { ...process.env, ...withClock('-1h') },
-  })
-  if (error !== undefined || status !== 0) return 'faketime cannot be used'
-  return Number(stdout) < Date.now() - HOUR_MS / 2 ? undefined : 'faketime is not installed'
-})()
 
 const oldAuthority = (): ReturnType<typeof createCertificateAuthority> =>
   createCertificateAuthority({ notBeforeMs: Date.now() - DAY_MS })
@@ -41,8 +24,8 @@ const established = () => {
 
 const keys = (cluster: DevCluster): number => cluster.listCertificateSigningRequests().length
 
-;(problem === undefined ? describe : describe.skip)(
-  `a clock that is wrong${problem === undefined ? '' : ` (skipped: ${problem})`}`,
+;(clockProblem === undefined ? describe : describe.skip)(
+  `a clock that is wrong${clockProblem === undefined ? '' : ` (skipped: ${clockProblem})`}`,
   () => {
     it('an hour behind: the certificate from the future is kept, and the same request joins once the clock is set', async () => {
       await using scene = await createScene({ clusterOptions: established() })
