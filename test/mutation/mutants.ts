@@ -1,7 +1,8 @@
 /**
  * The checks that keep a stranger out, each taken away once: `if (…) throw` and `if (…) return` of a refusal, operand by
- * operand, and every other throw, are found in the sources themselves, so that a new check cannot be forgotten. What a
- * check that is no statement would need, such as a TLS setting, is listed by hand.
+ * operand, every other throw, every `.filter(…)`, every call of a function that only requires, and every setting of TLS
+ * that verifies, are found in the sources themselves, so that a new check cannot be forgotten. What is none of these is
+ * listed by hand.
  */
 import ts from 'typescript'
 
@@ -44,7 +45,7 @@ function isRefusal(node: ts.Expression | undefined): boolean {
   if (node === undefined) return false
   if (ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)) return true
   if (ts.isNewExpression(node)) return node.expression.getText().endsWith('Error')
-  return ts.isIdentifier(node) && node.text === 'undefined'
+  return node.kind === ts.SyntaxKind.FalseKeyword || (ts.isIdentifier(node) && node.text === 'undefined')
 }
 
 /** A rethrow refuses nothing by itself. */
@@ -64,6 +65,24 @@ function alternatives(node: ts.Expression): ts.Expression[] {
   return [node]
 }
 
+/** Settings of a TLS connection, and what each is where it verifies nothing or as little as it can. */
+const WEAKENED: Readonly<Record<string, string>> = {
+  rejectUnauthorized: 'false',
+  minVersion: "'TLSv1'",
+  maxCachedSessions: '100',
+  checkServerIdentity: '(() => undefined)',
+}
+
+/** The function in `list.filter(…)`. */
+function filterOf(node: ts.Node): ts.Expression | undefined {
+  if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return undefined
+  return node.expression.name.text === 'filter' ? node.arguments[0] : undefined
+}
+
+/** `requireThis(…)` as a statement: it throws, or does nothing. */
+const isRequirement = (node: ts.Node): node is ts.ExpressionStatement =>
+  ts.isExpressionStatement(node) && /^(await )?require[A-Z]/.test(node.expression.getText())
+
 interface Edit {
   start: number
   end: number
@@ -76,23 +95,14 @@ export function mutateSource(file: string, source: string, listed: readonly List
   const edits: Edit[] = []
   const mutants: Mutant[] = []
   const add = (start: number, end: number, becomes: string, text: (id: number, code: string) => string): void => {
+    // What stands inside another mutant goes with that one.
+    if (edits.some((edit) => start < edit.end && edit.start < end)) return
     const id = firstId + mutants.length
     const code = source.slice(start, end).replace(/\s+/g, ' ')
     const line = tree.getLineAndCharacterOfPosition(start).line + 1
     mutants.push({ id, file, line, code, becomes })
     edits.push({ start, end, text: text(id, source.slice(start, end)) })
   }
-  const guarded = new Set<ts.Node>()
-  const visit = (node: ts.Node): void => {
-    if (ts.isIfStatement(node) && refuses(node.thenStatement)) {
-      markThrows(node.thenStatement, guarded)
-      for (const operand of alternatives(node.expression))
-        add(operand.getStart(), operand.getEnd(), 'false', (id, code) => `(!${inForce(id)} && (${code}))`)
-    } else if (isThrow(node) && !guarded.has(node))
-      add(node.getStart(), node.getEnd(), 'nothing', (id, code) => `if (!${inForce(id)}) ${code}`)
-    ts.forEachChild(node, visit)
-  }
-  visit(tree)
   const stale: Listed[] = []
   for (const entry of listed.filter((one) => one.file === file)) {
     const start = source.indexOf(entry.expression)
@@ -105,6 +115,27 @@ export function mutateSource(file: string, source: string, listed: readonly List
         (id, code) => `(${inForce(id)} ? (${entry.becomes}) : (${code}))`,
       )
   }
+  const replaceByValue = (node: ts.Node): void => {
+    const setting = ts.isPropertyAssignment(node) ? WEAKENED[node.name.getText()] : undefined
+    const replaced = setting !== undefined && ts.isPropertyAssignment(node) ? node.initializer : filterOf(node)
+    const becomes = setting ?? '(() => true)'
+    if (replaced !== undefined && replaced.getText() !== setting)
+      add(replaced.getStart(), replaced.getEnd(), becomes, (id, code) => `(${inForce(id)} ? ${becomes} : (${code}))`)
+  }
+  const guarded = new Set<ts.Node>()
+  const visit = (node: ts.Node): void => {
+    if (ts.isIfStatement(node) && refuses(node.thenStatement)) {
+      markThrows(node.thenStatement, guarded)
+      for (const operand of alternatives(node.expression))
+        add(operand.getStart(), operand.getEnd(), 'false', (id, code) => `(!${inForce(id)} && (${code}))`)
+    } else if (isThrow(node) && !guarded.has(node))
+      add(node.getStart(), node.getEnd(), 'nothing', (id, code) => `if (!${inForce(id)}) ${code}`)
+    else if (isRequirement(node))
+      add(node.getStart(), node.getEnd(), 'nothing', (id, code) => `{ if (!${inForce(id)}) ${code} }`)
+    replaceByValue(node)
+    ts.forEachChild(node, visit)
+  }
+  visit(tree)
   return { text: applied(source, edits), mutants, stale }
 }
 

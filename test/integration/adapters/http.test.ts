@@ -169,6 +169,16 @@ describe('the http port', () => {
     })
   })
 
+  it('begins every connection anew: a resumed session would not show the certificate again', async () => {
+    const resumed: boolean[] = []
+    const url = await serve(authority.issue(good), ({ socket }, response) => {
+      resumed.push(!(socket instanceof TLSSocket) || socket.isSessionReused())
+      response.setHeader('connection', 'close').end('ok')
+    })
+    for (let count = 0; count < 2; count += 1) await http.request(request(url))
+    assert.deepEqual(resumed, [false, false])
+  })
+
   const refused: readonly [name: string, identity: IssuedIdentity, code: ErrorCode][] = [
     ['an address as common name only', authority.issue({ commonName: '127.0.0.1' }), 'server-name-mismatch'],
     ['another name', authority.issue({ dnsNames: ['other'] }), 'server-name-mismatch'],

@@ -121,6 +121,17 @@ describe('discovery by token', () => {
     assert.equal(cluster.requests.length, 0)
   })
 
+  it('refuses a cluster-info with one CA more than the bundle that came from elsewhere', async () => {
+    const cluster = await start()
+    const bundle = cluster.caPem + createCertificateAuthority().certificatePem
+    cluster.patchClusterInfo((data) => ({ ...data, kubeconfig: kubeconfig(`https://${cluster.endpoint}`, bundle) }), {
+      sign: true,
+    })
+    const knownAuthorities = parseCertificates(cluster.caPem)
+    assert.equal((await failure([cluster.endpoint], { knownAuthorities })).code, 'ca-not-trusted')
+    await discover([cluster.endpoint], { knownAuthorities: parseCertificates(bundle) })
+  })
+
   it('does without a CA in cluster-info where it came from elsewhere, and else says what to do', async () => {
     const cluster = await start()
     cluster.patchClusterInfo(

@@ -72,3 +72,14 @@ describe('proxyFor', () => {
       )
   })
 })
+
+describe('an entry of NO_PROXY that names nothing', () => {
+  for (const [entry, url] of [
+    ['example.com/8', 'https://10.0.0.10/'],
+    [':443', 'https://api.example.com./'],
+    [',', 'https://api.example.com./'],
+  ] as const)
+    it(`${entry} exempts nobody`, () => {
+      assert.equal(proxyFor(new URL(url), { HTTPS_PROXY: 'proxy:3128', NO_PROXY: entry })?.host, 'proxy:3128')
+    })
+})
