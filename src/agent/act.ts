@@ -5,6 +5,7 @@ import { makeKey } from './actions/make-key.ts'
 import { publish } from './actions/publish.ts'
 import { restore, tidy } from './actions/restore.ts'
 import { awaitOutcome, recordRefusal, submit } from './actions/request.ts'
+import { recheck } from './actions/recheck.ts'
 import { runHooks } from './actions/run-hooks.ts'
 import type { ActionContext } from './context.ts'
 import type { Action } from './decide.ts'
@@ -37,6 +38,9 @@ async function perform(action: Effect, context: ActionContext): Promise<void> {
       break
     case 'run-hooks':
       await runHooks(context)
+      break
+    case 'recheck':
+      await recheck(context)
       break
     case 'make-key':
       await makeKey(context, action.as, action.why)

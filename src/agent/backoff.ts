@@ -26,6 +26,8 @@ export interface Failure {
   elapsedMs: number
   /** discovery.timeout: how long one attempt may go on. */
   attemptMs: number
+  /** The longest pause, where it is another than two minutes. */
+  longestMs?: number | undefined
 }
 
 /** Whether the failure is one that trying again soon may mend. */
@@ -36,7 +38,7 @@ export function isTransient({ error, elapsedMs, attemptMs }: Failure): boolean {
 /** `fraction` is uniform in [0, 1). Full jitter, capped; `Retry-After` is a lower bound, itself jittered upwards. */
 export function retryDelayMs(failure: Failure, fraction: number): number {
   if (!isTransient(failure)) return HOLD_MS * (0.75 + fraction / 2)
-  const capMs = failure.error.retryable === 'until-deadline' ? LAG_CAP_MS : CAP_MS
+  const capMs = failure.error.retryable === 'until-deadline' ? LAG_CAP_MS : (failure.longestMs ?? CAP_MS)
   const ceilingMs = Math.min(capMs, BASE_MS * 2 ** (failure.count - 1))
   const jitteredMs = FLOOR_MS + fraction * (ceilingMs - FLOOR_MS)
   return (failure.error.retryAfterMs ?? 0) + jitteredMs

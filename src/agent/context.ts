@@ -7,7 +7,7 @@ import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf } from '../kube/cluster.ts'
 import { bearerToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
-import type { Clock, Files, Http, Log, Processes } from '../lib/ports.ts'
+import type { Clock, Files, Http, Log, Processes, Random } from '../lib/ports.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest } from '../store/pending-request.ts'
 import { readBootstrapToken } from './credentials.ts'
@@ -20,6 +20,7 @@ export interface AgentPorts {
   http: Http
   client: ApiClient
   clock: Clock
+  random: Random
   processes: Processes
   log: Log
   /** Of join.yaml, whose mode matters where a secret stands in it. */

@@ -2,6 +2,7 @@
 import { stopsJoining } from '../findings/policy.ts'
 import type { Refusal } from '../store/pending-request.ts'
 import { refusedRenewalPauseMs } from './backoff.ts'
+import { isRecheckDue, isTimeFor } from './errands.ts'
 import type { Observed, SeenIdentity } from './observed.ts'
 import { budgetSpentUntilMs } from './rejoin.ts'
 
@@ -18,6 +19,8 @@ export type Action =
   | { kind: 'publish' }
   | { kind: 'tidy' }
   | { kind: 'run-hooks' }
+  /** Does the API server still accept the certificate, and is the CA bundle still the one in force? */
+  | { kind: 'recheck' }
   | { kind: 'make-key'; as: Requester; why: string }
   | { kind: 'submit'; as: Requester }
   | { kind: 'await-outcome'; as: Requester }
@@ -26,7 +29,7 @@ export type Action =
   /** Nothing to do before `untilMs`, except to look again. */
   | { kind: 'rest'; untilMs: number; because: RestReason }
 
-export type Standing = 'none' | 'fresh' | 'due' | 'expired' | 'not-yet-valid'
+export type Standing = 'none' | 'fresh' | 'due' | 'refused' | 'expired' | 'not-yet-valid'
 
 /** Where an identity stands in its life at `nowMs`. */
 export function standingOf(identity: SeenIdentity, nowMs: number): Standing {
@@ -34,8 +37,13 @@ export function standingOf(identity: SeenIdentity, nowMs: number): Standing {
   const { notBeforeMs, notAfterMs } = identity.pair.certificate
   if (nowMs < notBeforeMs) return 'not-yet-valid'
   if (nowMs >= notAfterMs) return 'expired'
+  if (identity.isRefused) return 'refused'
   return nowMs < identity.rotateAtMs ? 'fresh' : 'due'
 }
+
+/** With these there is no certificate that the cluster takes: what comes next is to join, or to join again. */
+export const isLost = (standing: Standing): boolean =>
+  standing === 'none' || standing === 'expired' || standing === 'refused'
 
 /**
  * Until a certificate that is valid now lapses, in ms; Infinity where there is none. No wait goes beyond it: what is to be
@@ -50,7 +58,7 @@ export function decide(seen: Observed, nowMs: number): Action {
   const standing = standingOf(seen.identity, nowMs)
   const isForbidden = seen.violations.some(stopsJoining)
   // A node that has joined stays one, with the cluster that it knows: policy forbids to trust anew.
-  if (isForbidden && (seen.trust.kind === 'unknown' || standing === 'none' || standing === 'expired'))
+  if (isForbidden && (seen.trust.kind === 'unknown' || isLost(standing)))
     return { kind: 'rest', untilMs: Infinity, because: 'policy' }
   if (seen.trust.kind === 'unknown') return { kind: 'discover' }
   // A renewal that is due does not wait for a discovery that fails: the cluster of the old one still knows this node.
@@ -61,6 +69,8 @@ export function decide(seen: Observed, nowMs: number): Action {
     if (!seen.published) return { kind: 'publish' }
     if (standing === 'fresh') return whileFresh(seen, seen.identity, nowMs)
   }
+  // Whoever is refused may be accepted again, when the control plane has been put right.
+  if ((standing === 'due' || standing === 'refused') && isRecheckDue(seen, nowMs)) return { kind: 'recheck' }
   // A certificate from the future is a clock that is wrong: another request would not mend it.
   if (standing === 'not-yet-valid') return { kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }
   return nextStepToACertificate(seen, standing === 'due' ? 'node' : 'bootstrap', nowMs)
@@ -73,7 +83,8 @@ function whileFresh(
   nowMs: number,
 ): Action {
   if (seen.leftOver.length > 0) return { kind: 'tidy' }
-  if (seen.hooks !== undefined) return { kind: 'run-hooks' }
+  if (seen.hooks !== undefined && isTimeFor(seen.failedHooks, nowMs)) return { kind: 'run-hooks' }
+  if (isRecheckDue(seen, nowMs)) return { kind: 'recheck' }
   return nowMs < overdueAtMs
     ? { kind: 'rest', untilMs: Math.min(rotateAtMs, overdueAtMs), because: 'fresh' }
     : { kind: 'rest', untilMs: rotateAtMs, because: 'renewal-overdue' }

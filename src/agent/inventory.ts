@@ -4,14 +4,14 @@
  */
 import { dirname } from 'node:path'
 import type { FilesConfiguration } from '../config/index.ts'
-import { caBundle } from '../kube/cluster.ts'
+import { isOwnCaFile } from '../kube/cluster.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Files } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
 import { askedRenewalPath } from '../store/asked-renewal.ts'
 import { pairPaths } from '../store/client-identity.ts'
 import { keyLedgerPath } from '../store/key-ledger.ts'
-import { clusterRecordPath, readClusterRecord } from '../store/cluster-record.ts'
+import { clusterRecordPath } from '../store/cluster-record.ts'
 import { temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath } from '../store/hook-record.ts'
 import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
@@ -25,8 +25,7 @@ export interface InventoryItem {
 }
 
 /**
- * In the order in which they go: the mark and the kubeconfig first, so that no kubelet starts without its files; the record of
- * the cluster last, because it is what tells our ca.crt from another's after a crash in between.
+ * In the order in which they go: the mark and the kubeconfig first, so that no kubelet starts without its files.
  */
 export async function takeInventory(
   files: Files,
@@ -56,10 +55,9 @@ const kept = (item: InventoryItem): InventoryItem =>
   item.isKept ? item : { ...item, what: `${item.what}; it goes with --kubelet-files`, isKept: true }
 
 async function kubeletFiles(files: Files, configured: FilesConfiguration): Promise<InventoryItem[]> {
-  const { kubeconfig, ca, certificates, state, runtime } = configured
-  const record = await readClusterRecord(files, state)
+  const { kubeconfig, ca, certificates, runtime } = configured
   const isOwnConfig = isOwnKubeconfig((await readText(files, kubeconfig)) ?? '')
-  const isOwnCa = record !== undefined && (await readText(files, ca)) === caBundle(record.cluster)
+  const isOwnCa = isOwnCaFile((await readText(files, ca)) ?? '')
   return [
     gone(joinedMarkPath(runtime), 'that the kubelet may start'),
     isOwnConfig
@@ -68,7 +66,7 @@ async function kubeletFiles(files: Files, configured: FilesConfiguration): Promi
     ...(await pairPaths(files, certificates)).map((path) => gone(path, 'the certificate and key of the kubelet')),
     isOwnCa
       ? gone(ca, 'the CA of the cluster')
-      : { path: ca, what: 'not the CA of the cluster that was joined', isKept: true },
+      : { path: ca, what: 'a CA bundle that node-bootstrap did not write', isKept: true },
   ]
 }
 

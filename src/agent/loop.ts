@@ -4,23 +4,25 @@
  */
 import type { JoinConfiguration } from '../config/index.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
-import type { Random } from '../lib/ports.ts'
 import { act } from './act.ts'
 import { isTransient, retryDelayMs } from './backoff.ts'
+import { newMemory, NOTHING_SEEN } from './beginning.ts'
 import type { ActionContext, AgentPorts } from './context.ts'
 import { decide, msUntilLapse, type Action } from './decide.ts'
+import { isErrand, LONGEST_ERRAND_PAUSE_MS, msUntilNextAttempt } from './errands.ts'
 import { observe } from './observe.ts'
-import type { Memory, Observed } from './observed.ts'
+import type { FailedErrand, Observed } from './observed.ts'
 import { isJoined, restingError } from './resting.ts'
+import { Streaks } from './streaks.ts'
 import { namingSupply } from './supply.ts'
 import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
+import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
 import { statusOf, type StatusBody, type StatusInput } from './status.ts'
 
 export interface LoopPorts extends AgentPorts {
-  random: Random
   /** Hears where the node stands; it must not throw. */
-  report: (status: StatusBody) => void
+  report: (status: StatusBody, attempts: readonly Attempts[]) => void
 }
 
 /** Timers follow the wall clock: a suspended or stepped machine is noticed within this. */
@@ -29,41 +31,13 @@ const LONGEST_SLEEP_MS = 60_000
 const LONGEST_ACTION_MS = 15 * 60_000
 /** By how much a loaded machine may be late. */
 const PROMISE_GRACE_MS = 60_000
-/** A failure of a kind that was not seen for this long begins a new series. */
-const STREAK_MEMORY_MS = 5 * 60_000
-
-const NOTHING_SEEN: Observed = {
-  trust: { kind: 'unknown' },
-  rediscoveryFailed: false,
-  identity: { kind: 'absent' },
-  published: false,
-  hooks: undefined,
-  pending: undefined,
-  request: undefined,
-  refusal: undefined,
-  findings: [],
-  violations: [],
-  hasJoined: false,
-  mayJoin: true,
-  keysMadeAtMs: [],
-  leftOver: [],
-  oddities: [],
-}
 
 export class Loop {
   readonly #ports: LoopPorts
   readonly #once: boolean
-  readonly #memory: Memory = {
-    request: undefined,
-    retryRefused: false,
-    doubtsCluster: false,
-    installedFingerprint: undefined,
-    rediscoveryFailed: false,
-    filedWith: undefined,
-    acceptedToken: undefined,
-    nextTokenQuestionMs: Infinity,
-  }
-  readonly #streaks = new Map<string, { count: number; atMs: number }>()
+  readonly #memory = newMemory()
+  readonly #streaks = new Streaks()
+  readonly #tally = new Tally()
   #configuration: JoinConfiguration
   #wake = new AbortController()
   #attemptBeganMs: number
@@ -83,7 +57,7 @@ export class Loop {
     this.#told = new Told(ports.log)
     this.#attemptBeganMs = ports.clock.monotonicMs()
     this.#promisedMs = this.#attemptBeganMs + LONGEST_ACTION_MS
-    this.#postponeTokenQuestion()
+    this.#askLater()
   }
 
   /** It has not come round as it promised: something in it hangs, although the process may be well. */
@@ -109,14 +83,19 @@ export class Loop {
   }
 
   /** Who runs once ends with the join, and asks nothing after it. */
-  #postponeTokenQuestion(): void {
-    if (!this.#once) this.#memory.nextTokenQuestionMs = this.#ports.clock.nowMs() + FIRST_QUESTION_MS
+  #askLater(): void {
+    if (this.#once) return
+    const nowMs = this.#ports.clock.nowMs()
+    this.#memory.nextTokenQuestionMs = nowMs + FIRST_QUESTION_MS
+    this.#memory.nextRecheckMs = nowMs
   }
 
   #beginAnew(): void {
     this.#memory.acceptedToken = undefined
     this.#memory.filedWith = undefined
-    this.#postponeTokenQuestion()
+    this.#askLater()
+    this.#memory.failedRecheck = undefined
+    this.#memory.failedHooks = undefined
     this.#memory.rediscoveryFailed = false
     this.#last = undefined
     this.#streaks.clear()
@@ -149,13 +128,19 @@ export class Loop {
     const action = decide(seen, clock.nowMs())
     if (action.kind === 'rest') return await this.#rest(action, seen, signal)
     this.#refuseToSpin(action)
-    this.#resting = undefined
+    // Whoever comes back from an errand rests as before.
+    if (!isErrand(action.kind)) this.#resting = undefined
     this.#report(seen, action)
     const onProgress = (): void => {
       this.#report({ ...seen, request: this.#memory.request }, action)
     }
     await act(action, this.#context(seen, onProgress, signal, stopped))
     this.#last = { kind: action.kind, succeeded: true }
+    this.#tally.add(action.kind, 'succeeded')
+    if (action.kind === 'recheck') this.#memory.failedRecheck = undefined
+    if (action.kind === 'run-hooks') this.#memory.failedHooks = undefined
+    // An errand is no step of the way: what has failed there goes on failing.
+    if (isErrand(action.kind)) return 'again'
     this.#attemptBeganMs = clock.monotonicMs()
     this.#failure = undefined
     return 'again'
@@ -194,7 +179,9 @@ export class Loop {
       return 'again'
     }
     client.close()
-    await this.#sleep(Math.min(Math.max(action.untilMs - clock.nowMs(), 0), LONGEST_SLEEP_MS), signal)
+    const nowMs = clock.nowMs()
+    const untilNewsMs = Math.min(Math.max(action.untilMs - nowMs, 0), msUntilNextAttempt(seen, nowMs))
+    await this.#sleep(Math.min(untilNewsMs, LONGEST_SLEEP_MS), signal)
     this.#attemptBeganMs = clock.monotonicMs()
     return 'again'
   }
@@ -210,11 +197,16 @@ export class Loop {
 
   async #fail(thrown: BootstrapError, signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#ports
+    this.#tally.add(this.#last?.kind ?? 'rest', thrown.code)
     this.#doubt(thrown)
+    if (!this.#once && this.#last !== undefined && isErrand(this.#last.kind)) {
+      this.#putOff(this.#last.kind, thrown)
+      return
+    }
     const error = namingSupply(thrown, this.#seen, this.#configuration, clock.nowMs())
     const failure = {
       error,
-      count: this.#countFailure(error.code),
+      count: this.#streaks.count(error.code, clock.monotonicMs()),
       elapsedMs: clock.monotonicMs() - this.#attemptBeganMs,
       attemptMs: this.#configuration.discovery.timeoutMs,
     }
@@ -233,6 +225,23 @@ export class Loop {
     await this.#reportFailure()
     if (delayMs === undefined) throw error
     await this.#sleep(Math.min(delayMs, msUntilLapse(this.#seen, clock.nowMs())), signal)
+  }
+
+  /** The next look goes on without it: what stands on the way is done, and then the agent rests until its next attempt. */
+  #putOff(errand: 'run-hooks' | 'recheck', error: BootstrapError): void {
+    const { clock, random, log } = this.#ports
+    const [memory, nowMs] = [this.#memory, clock.nowMs()]
+    const certificate = this.#seen.hooks?.certificate ?? ''
+    const before = errand === 'recheck' ? memory.failedRecheck : this.#seen.failedHooks
+    const count = (before?.count ?? 0) + 1
+    const longestMs = errand === 'run-hooks' ? LONGEST_ERRAND_PAUSE_MS : undefined
+    const failure = { error, count, elapsedMs: 0, attemptMs: Infinity, longestMs }
+    const delayMs = retryDelayMs(failure, random.fraction())
+    const failed: FailedErrand = { error, count, nextAttemptMs: nowMs + delayMs }
+    if (errand === 'recheck') memory.failedRecheck = failed
+    else memory.failedHooks = { ...failed, certificate }
+    const retryInSeconds = Math.round(delayMs / 100) / 10
+    log.warn(error.message, { code: error.code, hint: error.hint, retryInSeconds })
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -260,19 +269,12 @@ export class Loop {
       ((isAnchored && error.code === 'server-untrusted') || (isHandedOut && error.code === 'unauthorized'))
   }
 
-  #countFailure(code: string): number {
-    const nowMs = this.#ports.clock.monotonicMs()
-    const last = this.#streaks.get(code)
-    const count = last === undefined || nowMs - last.atMs > STREAK_MEMORY_MS ? 1 : last.count + 1
-    this.#streaks.set(code, { count, atMs: nowMs })
-    return count
-  }
-
   #report(seen: Observed, action: Action): void {
     const { clock, report } = this.#ports
     this.#seen = seen
     const nowMs = clock.nowMs()
-    report(statusOf({ configuration: this.#configuration, seen, action, failure: this.#failure, nowMs }))
+    const status = statusOf({ configuration: this.#configuration, seen, action, failure: this.#failure, nowMs })
+    report(status, this.#tally.attempts)
   }
 
   /** Looking may itself be what failed: then what was seen last is told. */

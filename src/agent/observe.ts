@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import type { JoinConfiguration } from '../config/index.ts'
 import { violationsOf } from '../findings/policy.ts'
 import { tradeOffs } from '../findings/trade-offs.ts'
-import { caBundle, type Cluster } from '../kube/cluster.ts'
+import type { Cluster } from '../kube/cluster.ts'
 import { firstApproval, NODES_GROUP } from '../kube/certificate-signing-request.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { rotatesCertificates } from '../kube/kubelet-configuration.ts'
@@ -31,14 +31,15 @@ import {
   type PendingRequest,
   type Refusal,
 } from '../store/pending-request.ts'
-import { expirationSeconds, kubeconfigText, nodeSubject } from './desired.ts'
+import { expirationSeconds, nodeSubject } from './desired.ts'
 import { configurationDigest, discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { exposures } from './exposure.ts'
 import { mismatch, type Mismatch } from './issued-certificate.ts'
-import type { Memory, Observed, SeenIdentity, SeenTrust } from './observed.ts'
+import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenTrust } from './observed.ts'
 import { dueHooks } from './hooks.ts'
 import type { Oddity } from './oddities.ts'
+import { unpublished } from './publication.ts'
 import { rotationDeadline } from './rotation.ts'
 
 /** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
@@ -58,7 +59,7 @@ export async function observe(
   const kept = await readPendingRequest(files, state)
   const refusal = stands(recorded, kept, configuration, memory) ? recorded : undefined
   const askedRenewal = await readAskedRenewal(files, state)
-  const { identity, oddity } = await seeIdentity(files, configuration, cluster, askedRenewal)
+  const { identity, oddity } = await seeIdentity(files, configuration, cluster, askedRenewal, memory)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
   const wanted = isWanted(kept, configuration) ? kept : undefined
   const pending = spent ? undefined : wanted
@@ -73,6 +74,10 @@ export async function observe(
     approval: firstApproval(request) ?? record?.approval,
     acceptedToken: memory.acceptedToken,
   })
+  const hooks =
+    identity.kind === 'ours'
+      ? dueHooks(configuration.hooks, await readHookRecord(files, state), identity.pair.certificate.fingerprint)
+      : undefined
   const leftOver = await seeLeftOver(files, configuration, identity, {
     pending: spent && identity.kind === 'ours',
     refusal: recorded !== undefined && (kept === undefined || spent),
@@ -83,10 +88,12 @@ export async function observe(
     rediscoveryFailed: memory.rediscoveryFailed,
     identity,
     published: cluster !== undefined && publication.length === 0,
-    hooks:
-      identity.kind === 'ours'
-        ? dueHooks(configuration.hooks, await readHookRecord(files, state), identity.pair.certificate.fingerprint)
-        : undefined,
+    hooks,
+    failedHooks: hooks?.certificate === memory.failedHooks?.certificate ? memory.failedHooks : undefined,
+    authentication: seenAuthentication(identity, memory),
+    bundle: memory.bundle,
+    nextRecheckMs: memory.nextRecheckMs,
+    failedRecheck: memory.failedRecheck,
     pending,
     request,
     refusal,
@@ -188,6 +195,7 @@ async function seeIdentity(
   configuration: JoinConfiguration,
   cluster: Cluster | undefined,
   askedRenewal: string | undefined,
+  memory: Memory,
 ): Promise<{ identity: SeenIdentity; oddity?: Oddity }> {
   const { certificates } = configuration.files
   const stored = await readCurrentPair(files, certificates)
@@ -198,7 +206,11 @@ async function seeIdentity(
   const oddity = stored.kind === 'broken' ? stored.fault : mismatchOf(stored.pair, configuration, cluster)
   if (stored.kind === 'pair' && oddity === undefined) {
     const misplacement = owner === 'agent' ? stored.misplacement : undefined
-    const identity = oursFrom(stored.pair, configuration, { misplaced: misplacement !== undefined, askedRenewal })
+    const identity = oursFrom(stored.pair, configuration, {
+      misplaced: misplacement !== undefined,
+      askedRenewal,
+      memory,
+    })
     return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
   }
   const older = (await readDatedPairs(files, certificates)).filter(
@@ -208,25 +220,34 @@ async function seeIdentity(
   const identity =
     newest === undefined
       ? ({ kind: 'unusable' } as const)
-      : oursFrom(newest, configuration, { misplaced: true, askedRenewal })
+      : oursFrom(newest, configuration, { misplaced: true, askedRenewal, memory })
   return oddity === undefined ? { identity } : { identity, oddity }
 }
 
 function oursFrom(
   pair: ClientPair,
   configuration: JoinConfiguration,
-  { misplaced, askedRenewal }: { misplaced: boolean; askedRenewal: string | undefined },
+  { misplaced, askedRenewal, memory }: { misplaced: boolean; askedRenewal: string | undefined; memory: Memory },
 ): SeenIdentity {
   const { owner, window } = configuration.certificate.rotation
   const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
+  const known = memory.authentication
+  const isRefused = known?.fingerprint === fingerprint && known.kind === 'refused' && known.isConfirmed
   // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
   if (owner === 'kubelet') {
     const overdueAtMs = notBeforeMs + KUBELET_RENEWS_BY * (notAfterMs - notBeforeMs)
-    return { kind: 'ours', pair, misplaced, rotateAtMs: notAfterMs, overdueAtMs }
+    return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs: notAfterMs, overdueAtMs }
   }
   // What the operator wants renewed has been due from its first moment on, whatever the clock says by now.
   const rotateAtMs = askedRenewal === fingerprint ? notBeforeMs : rotationDeadline(pair, window)
-  return { kind: 'ours', pair, misplaced, rotateAtMs, overdueAtMs: Infinity }
+  return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs, overdueAtMs: Infinity }
+}
+
+function seenAuthentication(identity: SeenIdentity, { authentication }: Memory): SeenAuthentication {
+  const fingerprint = identity.kind === 'ours' ? identity.pair.certificate.fingerprint : undefined
+  return authentication === undefined || authentication.fingerprint !== fingerprint
+    ? { kind: 'unasked' }
+    : authentication
 }
 
 const odditiesOfMismatch = {
@@ -246,21 +267,6 @@ function mismatchOf(pair: ClientPair, configuration: JoinConfiguration, cluster:
     cluster,
   })
   return found === undefined ? undefined : odditiesOfMismatch[found.kind]
-}
-
-/** What is not as it should be of what the kubelet reads. One that is missing is on its way, and nothing odd. */
-async function unpublished(
-  files: Files,
-  configuration: JoinConfiguration,
-  cluster: Cluster,
-): Promise<{ oddity: Oddity; isThere: boolean }[]> {
-  const ca = await readText(files, configuration.files.ca)
-  const kubeconfig = await readText(files, configuration.files.kubeconfig)
-  const found: { oddity: Oddity; isThere: boolean }[] = []
-  if (ca !== caBundle(cluster)) found.push({ oddity: 'ca-bundle-differs', isThere: ca !== undefined })
-  if (kubeconfig !== kubeconfigText(configuration, cluster))
-    found.push({ oddity: 'kubeconfig-differs', isThere: kubeconfig !== undefined })
-  return found
 }
 
 /** A request under way counts only while it asks for what today's configuration wants. */

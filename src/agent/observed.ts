@@ -1,6 +1,7 @@
 /** What the agent sees before it decides: the disk, and the one request. Facts only; time is not part of them. */
 import type { Finding } from '../lib/findings.ts'
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
+import type { BootstrapError } from '../lib/errors.ts'
 import type { DueHooks } from './hooks.ts'
 import type { ClientPair } from '../store/client-identity.ts'
 import type { Oddity } from './oddities.ts'
@@ -26,7 +27,33 @@ export type SeenIdentity =
       overdueAtMs: number
       /** It is not, or not as it should be, what the link leads to. */
       misplaced: boolean
+      /** The API server has refused it twice, a pause apart: it is as good as lost, until it is accepted again. */
+      isRefused: boolean
     }
+
+/** Whether the API server takes the certificate in force for this node, as far as this process has asked. */
+export type SeenAuthentication =
+  | { kind: 'unasked' }
+  | { kind: 'accepted'; atMs: number }
+  /** `error` is an `identity-not-accepted`. `isConfirmed`: it was refused again after a pause. */
+  | { kind: 'refused'; sinceMs: number; error: BootstrapError; isConfirmed: boolean }
+
+/** What became of the CA bundle that was read last from where it was once discovered. */
+export type SeenBundle =
+  /** It is the one in force. */
+  | { kind: 'current'; atMs: number }
+  /** It could not be read, for a reason that says nothing against the one in force. */
+  | { kind: 'untold'; atMs: number; why: string }
+  /** `error` is a `ca-bundle-held-back`. The hashes are of the bundle's CAs, as far as they could be read. */
+  | { kind: 'held-back'; sinceMs: number; caCertHashes: readonly string[]; error: BootstrapError }
+
+/** What is done beside the way to a certificate has failed: it is tried again then, and holds nothing up until then. */
+export interface FailedErrand {
+  error: BootstrapError
+  /** In a row. */
+  count: number
+  nextAttemptMs: number
+}
 
 export interface Observed {
   trust: SeenTrust
@@ -37,6 +64,13 @@ export interface Observed {
   published: boolean
   /** The hooks that are still to be run for the certificate in force. */
   hooks: DueHooks | undefined
+  /** Of those hooks. */
+  failedHooks: FailedErrand | undefined
+  authentication: SeenAuthentication
+  bundle: SeenBundle | undefined
+  /** See Memory. */
+  nextRecheckMs: number | undefined
+  failedRecheck: FailedErrand | undefined
   /** The key and request that are under way, if they are still what today's configuration asks for. */
   pending: PendingRequest | undefined
   /** The cluster's view of the pending request, as last heard. */
@@ -77,4 +111,12 @@ export interface Memory {
   acceptedToken: { id: string; atMs: number } | undefined
   /** When, by the wall clock, the cluster is asked whether it still accepts the token; Infinity: never. */
   nextTokenQuestionMs: number
+  /** Of the certificate with that fingerprint. */
+  authentication: ({ fingerprint: string } & Exclude<SeenAuthentication, { kind: 'unasked' }>) | undefined
+  bundle: SeenBundle | undefined
+  /** When, by the wall clock, the cluster is asked again whether all is as it was; undefined: never, as in `run --once`. */
+  nextRecheckMs: number | undefined
+  failedRecheck: FailedErrand | undefined
+  /** Of the hooks for the certificate with that fingerprint. */
+  failedHooks: (FailedErrand & { certificate: string }) | undefined
 }

@@ -9,11 +9,21 @@ import { REJOIN_BUDGET } from './rejoin.ts'
 /** With these there is a certificate in force: `run --once` is done. */
 export const isJoined = (because: RestReason): boolean => because === 'fresh' || because === 'renewal-overdue'
 
+/** What is wrong with a certificate in force, or beside it: the worst first. */
+export function besideTheWay(seen: Observed): BootstrapError | undefined {
+  const { authentication, bundle, failedRecheck, failedHooks, violations } = seen
+  if (authentication.kind === 'refused') return authentication.error
+  if (violations.length > 0) return policyError(violations)
+  if (failedRecheck !== undefined) return failedRecheck.error
+  if (bundle?.kind === 'held-back') return bundle.error
+  return failedHooks?.error
+}
+
 /** Undefined where all is well. */
 export function restingError(seen: Observed, because: RestReason): BootstrapError | undefined {
   switch (because) {
     case 'fresh':
-      return seen.violations.length === 0 ? undefined : policyError(seen.violations)
+      return besideTheWay(seen)
     case 'policy':
       return policyError(seen.violations)
     case 'refused':

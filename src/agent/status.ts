@@ -1,7 +1,6 @@
 /** Where the node stands, as a document: derived from what was seen and decided, and from nothing else. Pure. */
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Evidence } from '../discovery/discovered.ts'
-import { policyError } from '../findings/policy.ts'
 import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import type { BootstrapError } from '../lib/errors.ts'
@@ -9,14 +8,15 @@ import { findingFacts } from '../lib/findings.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { approvalCommand } from './actions/request.ts'
 import { standingOf, type Action, type RestReason } from './decide.ts'
-import type { Observed } from './observed.ts'
-import { restingError } from './resting.ts'
+import type { Observed, SeenBundle } from './observed.ts'
+import { besideTheWay, restingError } from './resting.ts'
 
 /**
  * healthy: a valid identity in place. degraded: valid, but something fails; or lost, and a credential is needed to come
  * back. waiting: on its way. failed: needs a person.
  */
-export type State = 'healthy' | 'degraded' | 'waiting' | 'failed'
+export const STATES = ['healthy', 'degraded', 'waiting', 'failed'] as const
+export type State = (typeof STATES)[number]
 
 export const STEPS = ['cluster', 'key', 'request', 'approval', 'certificate', 'kubeconfig'] as const
 export type Step = (typeof STEPS)[number]
@@ -33,7 +33,17 @@ export interface Status {
   since: string
   /** The step of the way that is under way; absent when all are done. */
   step?: Step
-  cluster?: { server: string; caCertHashes: readonly string[]; verifiedAt: string; evidence: Evidence }
+  cluster?: {
+    server: string
+    caCertHashes: readonly string[]
+    verifiedAt: string
+    evidence: Evidence
+    /** The CA bundle that is published today: whether it is the one in force, could not be read, or is held back. */
+    published?:
+      | { is: 'in-force'; at: string }
+      | { is: 'unreadable'; at: string; why: string }
+      | { is: 'held-back'; since: string; caCertHashes: readonly string[]; why: string }
+  }
   request?: { name: string; fingerprint: string; createdAt?: string; approve: string }
   certificate?: {
     subject: string
@@ -42,7 +52,11 @@ export interface Status {
     notBefore: string
     notAfter: string
     renewAt: string
+    /** When its file was written. */
+    installedAt: string
   }
+  /** What the API server said to the certificate, when it was asked; absent while it has not been. */
+  authentication?: { acceptedAt: string } | { refusedSince: string }
   /** Why a changed join.yaml is not in force; the last good one is. */
   configurationProblem?: string
   /** What the trust in the cluster rests on: each trade-off that is made, what it costs and what mends it. */
@@ -99,20 +113,30 @@ export function statusOf(input: StatusInput): StatusBody {
     ...clusterOf(seen),
     ...requestOf(seen),
     ...certificateOf(seen),
+    ...authenticationOf(seen),
     findings: findingsOf(seen),
     ...(problem === undefined ? {} : { problem }),
   }
 }
 
 function stateOf({ seen, action, failure, nowMs }: StatusInput): State {
-  const standing = standingOf(seen.identity, nowMs)
-  const isValid = (standing === 'fresh' || standing === 'due') && seen.published
-  const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
-  if (isValid) return failure === undefined && !isHeldUp && seen.violations.length === 0 ? 'healthy' : 'degraded'
+  if (isInPlace(seen, nowMs)) {
+    const problem = failure?.error ?? besideTheWay(seen)
+    const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
+    if (problem !== undefined || isHeldUp) return 'degraded'
+    // Who rests and has not asked is `run --once`: nobody is left who would ask.
+    return seen.authentication.kind === 'unasked' && action.kind !== 'rest' ? 'waiting' : 'healthy'
+  }
   if (action.kind === 'rest') return WAITING.includes(action.because) ? 'waiting' : 'failed'
   // It was a node, and is one again as soon as it is given what it asks for.
   if (failure?.error.code === 'rejoin-needs-credential') return 'degraded'
   return failure === undefined || failure.transient ? 'waiting' : 'failed'
+}
+
+/** A certificate that is valid and accepted as far as is known, with CA and kubeconfig beside it. */
+function isInPlace(seen: Observed, nowMs: number): boolean {
+  const standing = standingOf(seen.identity, nowMs)
+  return (standing === 'fresh' || standing === 'due') && seen.published
 }
 
 /** Rests that end by themselves. */
@@ -128,6 +152,7 @@ const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome
   install: 'installing the certificate',
   publish: 'writing the kubeconfig',
   'run-hooks': 'running the hooks',
+  recheck: 'asking the API server whether it accepts the certificate',
 }
 
 function summaryOf({ seen, action, failure }: StatusInput): string {
@@ -143,7 +168,7 @@ function summaryOf({ seen, action, failure }: StatusInput): string {
 function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): string {
   switch (action.because) {
     case 'fresh':
-      return `joined; the certificate is renewed at ${iso(action.untilMs)}`
+      return besideTheWay(seen)?.message ?? `joined; the certificate is renewed at ${iso(action.untilMs)}`
     case 'not-yet-valid':
       return "the certificate lies in this machine's future: is the clock right?"
     case 'budget-spent':
@@ -157,11 +182,12 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
 }
 
 function problemOf({ seen, action, failure }: StatusInput): Status['problem'] {
-  const violation = seen.violations.length === 0 ? undefined : policyError(seen.violations)
   const resting = action.kind === 'rest' ? restingError(seen, action.because) : undefined
-  const error = failure?.error ?? resting ?? violation
+  const error = failure?.error ?? resting ?? besideTheWay(seen)
   if (error === undefined) return undefined
-  const nextAttempt = failure?.nextAttemptMs === undefined ? {} : { nextAttemptAt: iso(failure.nextAttemptMs) }
+  const errand = [seen.failedRecheck, seen.failedHooks].find((failed) => failed?.error === error)
+  const nextAttemptMs = (failure ?? errand)?.nextAttemptMs
+  const nextAttempt = nextAttemptMs === undefined ? {} : { nextAttemptAt: iso(nextAttemptMs) }
   return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
 }
 
@@ -171,7 +197,7 @@ const findingsOf = ({ findings, violations }: Observed): StatusFinding[] =>
     return { ...finding, severity, requirement, isRequired: violations.includes(finding), consequence, remedy }
   })
 
-function clusterOf({ trust }: Observed): Pick<Status, 'cluster'> {
+function clusterOf({ trust, bundle }: Observed): Pick<Status, 'cluster'> {
   if (trust.kind === 'unknown') return {}
   const { cluster, evidence, verifiedAtMs } = trust.record
   return {
@@ -180,7 +206,31 @@ function clusterOf({ trust }: Observed): Pick<Status, 'cluster'> {
       caCertHashes: caCertHashes(cluster.authorities),
       verifiedAt: iso(verifiedAtMs),
       evidence,
+      ...(bundle === undefined ? {} : { published: publishedOf(bundle) }),
     },
+  }
+}
+
+function publishedOf(bundle: SeenBundle): NonNullable<NonNullable<Status['cluster']>['published']> {
+  switch (bundle.kind) {
+    case 'current':
+      return { is: 'in-force', at: iso(bundle.atMs) }
+    case 'untold':
+      return { is: 'unreadable', at: iso(bundle.atMs), why: bundle.why }
+    case 'held-back': {
+      const { sinceMs, caCertHashes: hashes, error } = bundle
+      return { is: 'held-back', since: iso(sinceMs), caCertHashes: hashes, why: error.message }
+    }
+  }
+}
+
+function authenticationOf({ identity, authentication }: Observed): Pick<Status, 'authentication'> {
+  if (identity.kind !== 'ours' || authentication.kind === 'unasked') return {}
+  return {
+    authentication:
+      authentication.kind === 'accepted'
+        ? { acceptedAt: iso(authentication.atMs) }
+        : { refusedSince: iso(authentication.sinceMs) },
   }
 }
 
@@ -198,7 +248,7 @@ function requestOf({ pending, request }: Observed): Pick<Status, 'request'> {
 
 function certificateOf({ identity }: Observed): Pick<Status, 'certificate'> {
   if (identity.kind !== 'ours') return {}
-  const { certificate } = identity.pair
+  const { certificate, writtenAtMs } = identity.pair
   return {
     certificate: {
       subject: certificate.subjectText,
@@ -207,6 +257,7 @@ function certificateOf({ identity }: Observed): Pick<Status, 'certificate'> {
       notBefore: iso(certificate.notBeforeMs),
       notAfter: iso(certificate.notAfterMs),
       renewAt: iso(identity.rotateAtMs),
+      installedAt: iso(writtenAtMs),
     },
   }
 }

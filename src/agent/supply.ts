@@ -1,7 +1,7 @@
 /** What a node that has lost its certificate needs from a person to come back, and where it is put. Pure. */
 import type { JoinConfiguration } from '../config/index.ts'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
-import { standingOf } from './decide.ts'
+import { isLost, standingOf, type Standing } from './decide.ts'
 import type { Observed } from './observed.ts'
 
 /** Failures that a new bootstrap credential mends. */
@@ -14,6 +14,12 @@ const OF_THE_CREDENTIAL: readonly ErrorCode[] = [
   'token-expired',
 ]
 
+const losses: Readonly<Partial<Record<Standing, string>>> = {
+  none: 'there is no usable certificate any more',
+  expired: 'the certificate has expired',
+  refused: 'the API server does not accept the certificate',
+}
+
 /** The same error, or, where the node had joined and cannot come back without a credential, one that says what to supply. */
 export function namingSupply(
   error: BootstrapError,
@@ -22,9 +28,8 @@ export function namingSupply(
   nowMs: number,
 ): BootstrapError {
   const standing = standingOf(seen.identity, nowMs)
-  const isLost = seen.hasJoined && (standing === 'none' || standing === 'expired')
-  if (!isLost || !OF_THE_CREDENTIAL.includes(error.code)) return error
-  const what = standing === 'expired' ? 'the certificate has expired' : 'there is no usable certificate any more'
+  if (!seen.hasJoined || !isLost(standing) || !OF_THE_CREDENTIAL.includes(error.code)) return error
+  const what = losses[standing]
   const { message, retryAfterMs } = error
   return new BootstrapError('rejoin-needs-credential', `${what}, and joining again failed: ${message}`, {
     hint: `make a bootstrap token (kubeadm token create) and ${placeOf(configuration)}`,

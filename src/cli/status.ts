@@ -83,6 +83,9 @@ function clusterLines({ cluster }: Status): [string, string][] {
   return [
     ['cluster', cluster.server],
     ['', `CA ${cluster.caCertHashes.join(', ')}`],
+    ...(cluster.published === undefined || cluster.published.is === 'in-force'
+      ? []
+      : [['', `CA published there: ${cluster.published.is}: ${cluster.published.why}`] as [string, string]]),
     ...cluster.evidence.verified.map((sentence): [string, string] => ['', `verified: ${sentence}`]),
   ]
 }
@@ -109,11 +112,17 @@ function requestLines({ request }: Status, nowMs: number): [string, string][] {
   ]
 }
 
-function certificateLines({ certificate }: Status, nowMs: number): [string, string][] {
+function certificateLines({ certificate, authentication }: Status, nowMs: number): [string, string][] {
   if (certificate === undefined) return []
   return [
     ['certificate', `${certificate.subject}, serial ${certificate.serialNumber}`],
     ['', `valid until ${certificate.notAfter} (${ahead(nowMs, certificate.notAfter)})`],
     ['', `renewed at ${certificate.renewAt} (${ahead(nowMs, certificate.renewAt)})`],
+    ...(authentication === undefined ? [] : [['', authenticationLine(authentication, nowMs)] as [string, string]]),
   ]
 }
+
+const authenticationLine = (authentication: NonNullable<Status['authentication']>, nowMs: number): string =>
+  'acceptedAt' in authentication
+    ? `accepted by the API server, ${ago(nowMs, authentication.acceptedAt)}`
+    : `refused by the API server since ${authentication.refusedSince} (${ago(nowMs, authentication.refusedSince)})`

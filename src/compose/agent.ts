@@ -68,6 +68,7 @@ async function runLoop(
   const http = new GotHttp(options.environment)
   const notify = createNotify(options.environment['NOTIFY_SOCKET'], log)
   const reporter = await createReporter(configuration, notify, logger)
+  await reporter.followTextfile(configuration.metrics.textfile)
   const loop = new Loop(
     {
       files: nodeFiles,
@@ -80,8 +81,8 @@ async function runLoop(
       configurationPath: options.configurationPath,
       credentialsDirectory: options.environment['CREDENTIALS_DIRECTORY'],
       certificateFile: options.environment['SSL_CERT_FILE'],
-      report: (body) => {
-        reporter.report(body)
+      report: (body, attempts) => {
+        reporter.report(body, attempts)
       },
     },
     configuration,
@@ -112,6 +113,8 @@ async function runLoop(
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
     await Promise.all([notify.stopping(), watch.close(), reporter.flush()])
+    // Nobody keeps them true any longer.
+    await reporter.followTextfile(undefined)
     http.close()
   }
 }
@@ -150,6 +153,7 @@ function reloader(
         if (news.files.runtime !== source.initial.files.runtime)
           log.warn('files.runtime takes effect at the next start', { until: source.initial.files.runtime })
         setLevel(news.log.level)
+        await reporter.followTextfile(news.metrics.textfile)
         loop.reconfigure(news)
       }
       if (why === 'asked') {

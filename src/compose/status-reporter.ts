@@ -1,7 +1,10 @@
-/** Publishes where the node stands, to status.json and to systemd, without holding the loop up: the latest word wins. */
+/** Publishes where the node stands, to status.json, to systemd and as metrics, without holding the loop up: the latest word wins. */
+import { metricsText } from '../agent/metrics.ts'
 import type { Status, StatusBody } from '../agent/status.ts'
+import type { Attempts } from '../agent/tally.ts'
 import { asBootstrapError } from '../lib/errors.ts'
 import type { Clock, Files, Log, Notify } from '../lib/ports.ts'
+import { replaceFile } from '../store/durable-file.ts'
 import { markJoined, writeStatusFile } from '../store/status-file.ts'
 
 export interface StatusReporterPorts {
@@ -19,6 +22,10 @@ export class StatusReporter {
   #body: StatusBody | undefined
   #since = ''
   #written = ''
+  #attempts: readonly Attempts[] = []
+  readonly #startedAtMs: number
+  #textfile: string | undefined
+  #metricsWritten = ''
   /** What the mark says; undefined while that is not known. */
   #marked: boolean | undefined
   #writing: Promise<void> | undefined
@@ -27,6 +34,7 @@ export class StatusReporter {
     this.#ports = ports
     this.#runtimeDirectory = runtimeDirectory
     this.#program = program
+    this.#startedAtMs = ports.clock.nowMs()
   }
 
   /** A configuration that cannot be used is part of the truth, while the last good one goes on. */
@@ -35,7 +43,21 @@ export class StatusReporter {
     this.#write()
   }
 
-  report(body: StatusBody): void {
+  /** From now on the metrics are there, or nowhere. What was written elsewhere would go on telling what is no longer so. */
+  async followTextfile(path: string | undefined): Promise<void> {
+    const before = this.#textfile
+    if (before === path) return
+    this.#textfile = path
+    this.#metricsWritten = ''
+    // Without news of the node there is news of where it is told.
+    this.#written = ''
+    await this.flush()
+    if (before !== undefined) await this.#ports.files.remove(before).catch(() => undefined)
+    this.#write()
+  }
+
+  report(body: StatusBody, attempts: readonly Attempts[] = []): void {
+    this.#attempts = attempts
     if (this.#body?.state !== body.state || this.#body.summary !== body.summary) {
       this.#since = new Date(this.#ports.clock.nowMs()).toISOString()
       void this.#ports.notify.status(body.summary)
@@ -61,6 +83,7 @@ export class StatusReporter {
       try {
         await writeStatusFile(this.#ports.files, this.#runtimeDirectory, next)
         await this.#markJoined(next)
+        await this.#writeMetrics(next)
       } catch (thrown) {
         const { code, message, hint } = asBootstrapError(thrown)
         this.#ports.log.warn(`the status cannot be written: ${message}`, { code, hint })
@@ -71,7 +94,16 @@ export class StatusReporter {
     }
   }
 
-  async #markJoined({ state }: Status): Promise<void> {
+  async #writeMetrics(status: Status): Promise<void> {
+    const text = metricsText(status, this.#attempts, this.#startedAtMs)
+    if (this.#textfile === undefined || text === this.#metricsWritten) return
+    await replaceFile(this.#ports.files, this.#textfile, text, 0o644)
+    this.#metricsWritten = text
+  }
+
+  async #markJoined({ state, step, certificate }: Status): Promise<void> {
+    // It is in place, and the API server is being asked whether it accepts it: that changes nothing yet.
+    if (state === 'waiting' && step === undefined && certificate !== undefined) return
     const hasJoined = state === 'healthy' || state === 'degraded'
     if (this.#marked === hasJoined) return
     await markJoined(this.#ports.files, this.#runtimeDirectory, hasJoined)

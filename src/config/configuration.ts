@@ -18,6 +18,8 @@ export interface JoinConfiguration {
   /** `config`: the kubelet's own configuration file, which is only read. */
   kubelet: { config: string }
   files: FilesConfiguration
+  /** `textfile`: for node_exporter; without it no metrics are written. */
+  metrics: { textfile?: string }
   log: { level: LogLevel; format: LogFormat }
   /** The trade-offs that are not accepted: see lib/findings.ts. */
   policy: { require: readonly Requirement[] }

@@ -101,7 +101,7 @@ interface WrittenPath {
   offset: number | undefined
 }
 
-/** No two of files.* may be the same, and no file may stand where a directory is needed. */
+/** No two of files.* and metrics.textfile may be the same, and no file may stand where a directory is needed. */
 function collisions(root: Tree): Finding[] {
   const written = writtenPaths(root)
   const findings: Finding[] = []
@@ -149,11 +149,14 @@ function relate(left: WrittenPath, right: WrittenPath): 'same' | 'nested' | unde
 
 function writtenPaths(root: Tree): WrittenPath[] {
   const section = childOf(root, 'files')
-  return Object.entries(DEFAULT_FILES).flatMap(([key, fallback]): WrittenPath[] => {
+  const textfile = childOf(childOf(root, 'metrics'), 'textfile')
+  const metrics = textfile === undefined ? [] : given(textfile, 'metrics.textfile', true)
+  const files = Object.entries(DEFAULT_FILES).flatMap(([key, fallback]): WrittenPath[] => {
     const [name, isFile] = [`files.${key}`, key === 'kubeconfig' || key === 'ca']
     const node = childOf(section, key)
     return node === undefined ? [{ name, path: fallback, isFile, offset: undefined }] : given(node, name, isFile)
   })
+  return [...files, ...metrics]
 }
 
 function given(node: Tree, name: string, isFile: boolean): WrittenPath[] {

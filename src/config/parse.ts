@@ -83,6 +83,7 @@ function configurationOf(valid: ValidJoin, hostName: string): JoinConfiguration 
     recovery: valid.recovery,
     kubelet: valid.kubelet,
     files: valid.files,
+    metrics: valid.metrics,
     log: valid.log,
     policy: valid.policy,
   }

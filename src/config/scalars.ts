@@ -42,6 +42,14 @@ export function parsePath(text: string): Parsed<string> {
   return path === '' ? { message: 'is the root directory', expected } : { value: path }
 }
 
+/** Where node_exporter's textfile collector looks: it reads nothing of another ending. */
+export function parseTextfile(text: string): Parsed<string> {
+  const parsed = parsePath(text)
+  return 'value' in parsed && !parsed.value.endsWith('.prom')
+    ? { message: 'does not end in .prom, and node_exporter reads nothing else', expected: 'a path that ends in .prom' }
+    : parsed
+}
+
 /** The name of a systemd credential, as `LoadCredential=` takes it (systemd: credential_name_valid). */
 export function parseCredentialName(text: string): Parsed<string> {
   const expected = 'the name of a credential of the unit (LoadCredential=), such as bootstrap-token'

@@ -10,7 +10,7 @@ import type { LogFormat } from './configuration.ts'
 import { parseEndpoint } from './endpoint.ts'
 import { parseNodeName } from './host-name.ts'
 import type { Parsed } from './problems.ts'
-import { parseCredentialName, parseHttpsUrl, parsePin, parseToken, parseUnitName } from './scalars.ts'
+import { parseCredentialName, parseHttpsUrl, parsePin, parseTextfile, parseToken, parseUnitName } from './scalars.ts'
 import { choice, duration, parsedBy, path, section, text } from './schema-kinds.ts'
 import type { LogLevel } from '../lib/ports.ts'
 
@@ -286,6 +286,21 @@ const recovery = section(
   { description: 'The way back after the certificate has expired or is lost.' },
 )
 
+const metrics = section(
+  {
+    textfile: v.exactOptional(
+      text(parseTextfile, {
+        title: 'an absolute path that ends in .prom',
+        description:
+          'Where the metrics are written for node_exporter, whose --collector.textfile.directory it lies in; the unit needs ReadWritePaths= for that directory. Default: nowhere.',
+        examples: ['/var/lib/prometheus/node-exporter/node-bootstrap.prom'],
+        pattern: '^/.*\\.prom$',
+      }),
+    ),
+  },
+  { description: 'What is told to Prometheus.' },
+)
+
 const kubelet = section(
   {
     config: v.exactOptional(
@@ -369,6 +384,7 @@ export const joinSchema = v.pipe(
     recovery: v.exactOptional(recovery, {}),
     kubelet: v.exactOptional(kubelet, {}),
     files: v.exactOptional(files, {}),
+    metrics: v.exactOptional(metrics, {}),
     log: v.exactOptional(
       section(
         {

@@ -1,8 +1,8 @@
 /** The cluster-info ConfigMap: asked for, and read as text and signatures. Whether it is true is decided elsewhere. */
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
-import type { Trust } from '../lib/ports.ts'
-import type { ApiClient } from '../kube/api-request.ts'
+import type { Trust, VerifiedTrust } from '../lib/ports.ts'
+import type { ApiClient, ApiServer } from '../kube/api-request.ts'
 
 const PATH = '/api/v1/namespaces/kube-public/configmaps/cluster-info'
 
@@ -20,7 +20,7 @@ const refusals: Partial<Readonly<Record<ErrorCode, ErrorCode>>> = {
   'not-found': 'cluster-info-missing',
 }
 
-/** GET, always anonymous: no credential goes to a server that is not verified, and a verified one needs none. */
+/** GET, always anonymous: no credential goes to a server that is not verified. */
 export async function fetchClusterInfo(
   client: ApiClient,
   server: URL,
@@ -28,21 +28,29 @@ export async function fetchClusterInfo(
   tokenId: string,
   signal: AbortSignal,
 ): Promise<ClusterInfo> {
-  const value = await request(client, server, trust, signal)
+  const value = await request(client, { server, trust, credential: { kind: 'anonymous' } }, signal)
+  return { kubeconfig: kubeconfigOf(value, server), signature: textAt(value, 'data', `jws-kubeconfig-${tokenId}`) }
+}
+
+/** The kubeconfig alone, of a server that is verified already: only such a one is shown a credential. */
+export const fetchVerifiedKubeconfig = async (
+  client: ApiClient,
+  api: ApiServer & { trust: VerifiedTrust },
+  signal: AbortSignal,
+): Promise<string> => kubeconfigOf(await request(client, api, signal), api.server)
+
+function kubeconfigOf(value: unknown, server: URL): string {
   if (textAt(value, 'kind') !== 'ConfigMap')
     throw new BootstrapError('not-kubernetes', `${server.host} answered with something that is no ConfigMap`)
   const kubeconfig = textAt(value, 'data', 'kubeconfig')
   if (kubeconfig === undefined)
     throw new BootstrapError('cluster-info-malformed', `cluster-info of ${server.host} has no kubeconfig`)
-  return { kubeconfig, signature: textAt(value, 'data', `jws-kubeconfig-${tokenId}`) }
+  return kubeconfig
 }
 
-async function request(client: ApiClient, server: URL, trust: Trust, signal: AbortSignal): Promise<unknown> {
+async function request(client: ApiClient, api: ApiServer, signal: AbortSignal): Promise<unknown> {
   try {
-    return await client.request(
-      { server, trust, credential: { kind: 'anonymous' } },
-      { method: 'GET', path: PATH, signal },
-    )
+    return await client.request(api, { method: 'GET', path: PATH, signal })
   } catch (thrown) {
     const code = thrown instanceof BootstrapError ? refusals[thrown.code] : undefined
     if (code === undefined || !(thrown instanceof BootstrapError)) throw thrown

@@ -30,14 +30,15 @@ export async function verifyKubeconfig(
   if (presented !== undefined && known.required !== undefined) requireKnownAuthorities(presented, known.required)
   const authorities = presented ?? known.required ?? known.fallback
   if (authorities === undefined) throw new BootstrapError('ca-missing', `the kubeconfig ${source.label} carries no CA`)
-  await prove(client, cluster.server, authorities, signal)
+  await proveServer(client, cluster.server, authorities, signal)
   return { server: cluster.server, authorities }
 }
 
 /** Refusals that only an API server gives, over a connection that its CA has vouched for: it is the one. */
 const PROVEN: readonly ErrorCode[] = ['unauthorized', 'forbidden', 'not-found']
 
-async function prove(
+/** Throws where nothing of `authorities` vouches for the server, and what else stands between. */
+export async function proveServer(
   client: ApiClient,
   server: URL,
   authorities: readonly Certificate[],

@@ -8,8 +8,16 @@ export interface Cluster {
   authorities: readonly Certificate[]
 }
 
-/** The bundle as the text of a ca.crt. */
+/** The bundle as PEM. */
 export const caBundle = (cluster: Cluster): string => cluster.authorities.map(certificateToPem).join('')
+
+/** Text before a PEM block is allowed (RFC 7468 §2): by it our ca.crt is known when the cluster's record is gone. */
+const MARK = '# Written by node-bootstrap, which keeps it current.\n'
+
+export const isOwnCaFile = (text: string): boolean => text.startsWith(MARK)
+
+/** The bundle as the text of a ca.crt. */
+export const caFileText = (cluster: Cluster): string => MARK + caBundle(cluster)
 
 export const rootsOf = (cluster: Cluster): readonly string[] => cluster.authorities.map(certificateToPem)
 

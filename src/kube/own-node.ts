@@ -23,7 +23,7 @@ export async function requireAuthentication(
     if (thrown.code !== 'unauthorized' && thrown.code !== 'forbidden') throw thrown
     throw new BootstrapError(
       'identity-not-accepted',
-      `${api.server.host} does not accept the new certificate: ${thrown.message}`,
+      `${api.server.host} does not accept the certificate of this node: ${thrown.message}`,
       { cause: thrown },
     )
   }

@@ -352,7 +352,12 @@ const table = {
   'identity-not-accepted': {
     exit: EXIT.refused,
     retryable: true,
-    hint: "the old certificate stays in force; check that the API server's --client-ca-file holds the CA of the signer",
+    hint: "check that the API server's --client-ca-file holds the CA of the signer; until a certificate is accepted nothing is replaced",
+  },
+  'ca-bundle-held-back': {
+    exit: EXIT.protocol,
+    retryable: false,
+    hint: 'publish the old CA and the new one together until every certificate is signed by the new one; node-bootstrap renew gets such a certificate',
   },
   'rejoin-forbidden': {
     exit: EXIT.refused,

@@ -48,6 +48,8 @@ export interface ControlPlane {
   readonly caPem: string
   /** `sha256:` and hexadecimal digits, over the raw SubjectPublicKeyInfo. */
   readonly caCertHash: string
+  /** Of the CA that is to follow: it signs what `serveUnder('next')` serves with, and nothing else. */
+  readonly nextCaPem: string
 
   /** A new random token, `id.secret`. Resolves when cluster-info carries its valid signature and the API server accepts it. */
   createToken(options?: TokenOptions): Promise<string>
@@ -66,6 +68,8 @@ export interface ControlPlane {
   /** What an administrator would hand to a machine so that it may ask for its own certificate: a user of these groups. */
   issueClientCertificate(commonName: string, organizations: readonly string[]): Promise<IssuedPair>
 
+  /** The API server restarts with a serving certificate of that CA. */
+  serveUnder(authority: 'first' | 'next'): Promise<void>
   /** The API server goes away and comes back on the same port with its state. */
   restart(): Promise<void>
   /** Resolves when its port refuses connections. */

@@ -1,5 +1,6 @@
 /** The dev cluster behind the interface that the behaviours are written against. */
 import type { CertificateSigningRequest } from 'kubernetes-types/certificates/v1.js'
+import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { startDevCluster, type DevCluster } from '../../src/dev-cluster/dev-cluster.ts'
 import { AdminClient } from './admin-client.ts'
 import type {
@@ -32,6 +33,8 @@ export class EmbeddedControlPlane implements ControlPlane {
   readonly endpoint: string
   readonly caPem: string
   readonly caCertHash: string
+  readonly #next = createCertificateAuthority({ commonName: 'kubernetes-next' })
+  readonly nextCaPem = this.#next.certificatePem
   /** For faults that only this one can play. */
   readonly cluster: DevCluster
   readonly #admin: AdminClient
@@ -43,7 +46,7 @@ export class EmbeddedControlPlane implements ControlPlane {
     this.caCertHash = cluster.caCertHash
     const { certificatePem: certificate, privateKeyPem: key } = cluster.adminIdentity
     const port = Number(new URL(`https://${cluster.endpoint}`).port)
-    this.#admin = new AdminClient({ port, caPem: cluster.caPem, identity: { certificate, key } })
+    this.#admin = new AdminClient({ port, caPem: cluster.caPem + this.nextCaPem, identity: { certificate, key } })
   }
 
   createToken({ ttlMs = HOUR_MS, signing = true, authentication = true }: TokenOptions = {}): Promise<string> {
@@ -109,6 +112,13 @@ export class EmbeddedControlPlane implements ControlPlane {
       })
       return { certificate: certificatePem, key: privateKeyPem }
     })
+  }
+
+  async serveUnder(authority: 'first' | 'next'): Promise<void> {
+    const issuer = authority === 'next' ? this.#next : this.cluster.ca
+    const names = { commonName: 'kube-apiserver', ipAddresses: ['127.0.0.1'], dnsNames: ['localhost'] }
+    this.cluster.useServerCertificate(issuer.issue({ ...names, extendedKeyUsages: ['serverAuth'] }))
+    await this.restart()
   }
 
   async restart(): Promise<void> {

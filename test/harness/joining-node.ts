@@ -159,11 +159,12 @@ export class JoiningNode {
     return certificate
   }
 
-  /** What the API server answers to this node that asks for its own Node object. */
+  /** What the API server, verified by this node's ca.crt, answers to this node that asks for its own Node object. */
   async askForOwnNode(): Promise<number> {
     const { pem } = await this.current()
     const port = Number(new URL(`https://${this.controlPlane.endpoint}`).port)
-    const client = new AdminClient({ port, caPem: this.controlPlane.caPem, identity: { certificate: pem, key: pem } })
+    const caPem = await readFile(this.files.ca, 'utf8')
+    const client = new AdminClient({ port, caPem, identity: { certificate: pem, key: pem } })
     try {
       return (await client.send('GET', `/api/v1/nodes/${this.name}`)).status
     } finally {

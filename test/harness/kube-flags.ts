@@ -90,7 +90,9 @@ export function controllerManagerKubeconfig(port: number): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'lab', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': 'ca.crt' } }],
+    clusters: [
+      { name: 'lab', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': 'trusted.crt' } },
+    ],
     users: [{ name: 'kcm', user: { 'client-certificate': 'kcm.crt', 'client-key': 'kcm.key' } }],
     contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'kcm' } }],
     'current-context': 'lab',

@@ -30,6 +30,8 @@ export class KubeProcesses {
   readonly directory: string
   readonly authority: CertificateFiles
   readonly caPem: string
+  /** Of the CA that may come to sign the API server's certificate. */
+  readonly nextCaPem: string
   readonly admin: AdminClient
   readonly #setup: Setup
   #etcd: Daemon | undefined
@@ -42,7 +44,8 @@ export class KubeProcesses {
     this.directory = setup.directory
     this.authority = setup.authority
     this.caPem = setup.caPem
-    this.admin = new AdminClient({ port: this.port, caPem: setup.caPem, identity: setup.adminIdentity })
+    this.nextCaPem = setup.nextCaPem
+    this.admin = new AdminClient({ port: this.port, caPem: this.trustedPem, identity: setup.adminIdentity })
   }
 
   /** Resolves when the API server is ready; the controllers are not started yet. */
@@ -56,6 +59,17 @@ export class KubeProcesses {
       await processes.stop()
       throw error
     }
+  }
+
+  /** For the clients of this harness: whichever of the two signs, they know it. */
+  get trustedPem(): string {
+    return this.caPem + this.nextCaPem
+  }
+
+  /** The certificate that the API server will be started with. */
+  async issueServing(by: 'first' | 'next'): Promise<void> {
+    const { directory, authority, nextAuthority } = this.#setup
+    await issueServing(directory, by === 'first' ? authority : nextAuthority)
   }
 
   /** Process ids of what runs now. */
@@ -119,7 +133,9 @@ interface Setup {
   ports: Ports
   directory: string
   authority: CertificateFiles
+  nextAuthority: CertificateFiles
   caPem: string
+  nextCaPem: string
   adminIdentity: { certificate: string; key: string }
   controllerFlags: string[]
 }
@@ -138,20 +154,28 @@ async function prepare(assets: KubeAssets, options: ControlPlaneOptions): Promis
   return { assets, options, directory, controllerFlags, ports: { apiServer, etcdClient, etcdPeer }, ...credentials }
 }
 
-async function createCredentials(directory: string): Promise<Pick<Setup, 'authority' | 'caPem' | 'adminIdentity'>> {
+type Credentials = Pick<Setup, 'authority' | 'nextAuthority' | 'caPem' | 'nextCaPem' | 'adminIdentity'>
+
+const issueServing = (directory: string, authority: CertificateFiles): Promise<CertificateFiles> =>
+  issueLeaf(directory, authority, {
+    name: 'apiserver',
+    subject: '/CN=kube-apiserver',
+    usage: 'serverAuth',
+    subjectAltName: API_SERVER_NAMES,
+  })
+
+async function createCredentials(directory: string): Promise<Credentials> {
   const authority = await createAuthority(directory, 'ca', 'kubernetes')
+  const nextAuthority = await createAuthority(directory, 'next-ca', 'kubernetes-next')
   const leaf = (name: string, subject: string) =>
     issueLeaf(directory, authority, { name, subject, usage: 'clientAuth' })
-  const [admin, { certificate: caPem }] = await Promise.all([
+  const [adminIdentity, { certificate: caPem }, { certificate: nextCaPem }] = await Promise.all([
     leaf('admin', '/O=system:masters/CN=lab-admin').then(readPem),
     readPem(authority),
+    readPem(nextAuthority),
     leaf('kcm', '/CN=system:kube-controller-manager'),
-    issueLeaf(directory, authority, {
-      name: 'apiserver',
-      subject: '/CN=kube-apiserver',
-      usage: 'serverAuth',
-      subjectAltName: API_SERVER_NAMES,
-    }),
+    issueServing(directory, authority),
   ])
-  return { authority, caPem, adminIdentity: admin }
+  await writeFile(join(directory, 'trusted.crt'), caPem + nextCaPem)
+  return { authority, nextAuthority, caPem, nextCaPem, adminIdentity }
 }

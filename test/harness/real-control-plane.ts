@@ -52,6 +52,7 @@ export class RealControlPlane implements ControlPlane {
   readonly endpoint: string
   readonly caPem: string
   readonly caCertHash: string
+  readonly nextCaPem: string
   readonly #processes: KubeProcesses
   readonly #anonymous: AdminClient
   readonly #secrets = new Map<string, string>()
@@ -64,9 +65,10 @@ export class RealControlPlane implements ControlPlane {
         : []
     this.endpoint = `127.0.0.1:${processes.port}`
     this.caPem = processes.caPem
+    this.nextCaPem = processes.nextCaPem
     this.caCertHash = hash
     this.#processes = processes
-    this.#anonymous = new AdminClient({ port: processes.port, caPem: processes.caPem })
+    this.#anonymous = new AdminClient({ port: processes.port, caPem: processes.trustedPem })
   }
 
   static async start(assets: KubeAssets, options: ControlPlaneOptions): Promise<RealControlPlane> {
@@ -151,6 +153,12 @@ export class RealControlPlane implements ControlPlane {
     const name = `client-${randomBytes(8).toString('hex')}`
     const subject = [...organizations.map((organization) => `/O=${organization}`), `/CN=${commonName}`].join('')
     return readPem(await issueLeaf(directory, authority, { name, subject, usage: 'clientAuth' }))
+  }
+
+  async serveUnder(authority: 'first' | 'next'): Promise<void> {
+    await this.stopApiServer()
+    await this.#processes.issueServing(authority)
+    await this.startApiServer()
   }
 
   async restart(): Promise<void> {

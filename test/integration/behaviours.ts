@@ -10,6 +10,7 @@ import { discoveryBehaviours } from './discovery-behaviours.ts'
 const TIMEOUT_MS = 180_000
 const TEN_MINUTES_MS = 600_000
 
+const CA_FILE_MARK = '# Written by node-bootstrap, which keeps it current.\n'
 const JOINED = /"message":"joined"/
 const PENDING = /"message":"the request waits for approval"/
 const DENIED = /"code":"csr-denied"/
@@ -33,6 +34,7 @@ function withAutomaticApproval(suite: Suite): void {
   joining(suite)
   crashes(suite)
   renewal(suite)
+  rotationOfTheAuthority(suite)
   hooks(suite)
   configuration(suite)
   discoveryBehaviours(suite)
@@ -71,7 +73,7 @@ function joining(suite: Suite): void {
       ['600', '600', '644', '644', '600'],
     )
     assert.equal(await modeOf(state), '700')
-    assert.equal((await readFile(ca, 'utf8')).trim(), suite.controlPlane.caPem.trim())
+    assert.equal(await readFile(ca, 'utf8'), `${CA_FILE_MARK}${suite.controlPlane.caPem.trim()}\n`)
     const config = await readFile(kubeconfig, 'utf8')
     assert.ok(
       config.includes(`client-certificate: "${node.currentPath}"`) &&
@@ -177,6 +179,59 @@ function joining(suite: Suite): void {
     const found = node.start()
     await found.waitForLine(JOINED, { timeoutMs: DEADLINE_MS })
     await terminate(found)
+  })
+}
+
+function rotationOfTheAuthority(suite: Suite): void {
+  it('follows its cluster to another CA: takes both, outlives the new serving certificate, and holds back what drops its own', async () => {
+    const { controlPlane } = suite
+    const { caPem, nextCaPem } = controlPlane
+    const node = await suite.node()
+    const agent = node.start()
+    await node.joined(agent)
+    const publish = async (bundle: string): Promise<void> => {
+      const data = Buffer.from(bundle).toString('base64')
+      await controlPlane.updateClusterInfo((each) => ({
+        ...each,
+        kubeconfig: (each['kubeconfig'] ?? '').replace(/(certificate-authority-data:).*/, `$1 ${data}`),
+      }))
+      // For who will not wait an hour.
+      agent.kill('SIGHUP')
+    }
+    try {
+      await publish(nextCaPem + caPem)
+      await node.statusWhere(agent, 'two CAs', ({ cluster }) => cluster?.caCertHashes.length === 2)
+      await node.joined(agent)
+      assert.equal(await readFile(node.files.ca, 'utf8'), CA_FILE_MARK + nextCaPem + caPem)
+
+      await controlPlane.serveUnder('next')
+      const askedMs = Date.now()
+      agent.kill('SIGHUP')
+      await node.statusWhere(
+        agent,
+        'accepted by the new server',
+        ({ state, authentication }) =>
+          state === 'healthy' &&
+          authentication !== undefined &&
+          'acceptedAt' in authentication &&
+          Date.parse(authentication.acceptedAt) >= askedMs,
+      )
+      assert.ok([200, 404].includes(await node.askForOwnNode()))
+
+      await publish(nextCaPem)
+      const { state } = await node.statusWhere(
+        agent,
+        'held back',
+        ({ problem }) => problem?.code === 'ca-bundle-held-back',
+      )
+      assert.equal(state, 'degraded')
+      assert.equal(await readFile(node.files.ca, 'utf8'), CA_FILE_MARK + nextCaPem + caPem)
+    } finally {
+      await controlPlane.serveUnder('first')
+      await publish(caPem)
+    }
+    await node.joined(agent)
+    assert.equal((await node.requests()).length, 1)
   })
 }
 

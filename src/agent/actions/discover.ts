@@ -8,6 +8,7 @@ import { skewSentence } from '../../lib/clock-skew.ts'
 import type { Certificate } from '../../pki/certificate.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import type { ActionContext } from '../context.ts'
+import { requireCertificateKept } from '../ca-bundle.ts'
 import { readAuthorities, readToken } from '../credentials.ts'
 import { discoveryDigest } from '../digests.ts'
 import { discoveryInputsDigest } from '../discovery-inputs.ts'
@@ -18,6 +19,7 @@ export async function discover(context: ActionContext): Promise<void> {
   const inputsDigest = await discoveryInputsDigest(ports.files, configuration)
   const { cluster, evidence, document } = await findCluster(context)
   await requireSameCluster(context, cluster)
+  await requireCertificateKept(context, cluster)
   ports.log.info('the cluster is verified', {
     server: cluster.server.href,
     ca: caCertHashes(cluster.authorities).join(', '),
@@ -39,7 +41,8 @@ export async function discover(context: ActionContext): Promise<void> {
   memory.rediscoveryFailed = false
 }
 
-async function findCluster(context: ActionContext): Promise<Discovered & { document?: KubeconfigDocument }> {
+/** By the configured way, and with all that it verifies. */
+export async function findCluster(context: ActionContext): Promise<Discovered & { document?: KubeconfigDocument }> {
   const { ports, configuration, signal } = context
   const { discovery } = configuration
   const { files, client } = ports

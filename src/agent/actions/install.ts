@@ -32,10 +32,14 @@ export async function install(context: ActionContext): Promise<void> {
   const nowMs = ports.clock.nowMs()
   if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) throw await outOfItsTime(context, leaf, nowMs)
   const chainPem = chain.map(certificateToPem).join('')
-  if (isInForce(context, nowMs)) await tryOut(context, chainPem)
+  const isTriedOut = isInForce(context, nowMs)
+  if (isTriedOut) await tryOut(context, chainPem)
   await recordApproval(context)
   const path = await installPair(ports.files, configuration.files.certificates, chainPem, pending.key, nowMs)
   memory.installedFingerprint = leaf.fingerprint
+  if (isTriedOut) memory.authentication = { fingerprint: leaf.fingerprint, kind: 'accepted', atMs: nowMs }
+  // A bundle may have been held back for the sake of the certificate before.
+  if (memory.nextRecheckMs !== undefined) memory.nextRecheckMs = nowMs
   await removePendingRequest(ports.files, configuration.files.state)
   await removeAskedRenewal(ports.files, configuration.files.state)
   memory.request = undefined
@@ -57,7 +61,7 @@ async function recordApproval(context: ActionContext): Promise<void> {
 
 /** Whether there is a pair to lose; without one the kubelet's own first use tells as much, and the join costs a request less. */
 const isInForce = ({ seen }: ActionContext, nowMs: number): boolean =>
-  ['fresh', 'due'].includes(standingOf(seen.identity, nowMs))
+  ['fresh', 'due', 'refused'].includes(standingOf(seen.identity, nowMs))
 
 /** The first use of the new pair: while it fails, the old one stays what the kubelet uses. */
 async function tryOut(context: ActionContext, certificateChain: string): Promise<void> {

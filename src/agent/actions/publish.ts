@@ -1,6 +1,6 @@
 /** Writes the cluster's CA and the kubelet's kubeconfig; the kubeconfig last, because the kubelet waits for it. */
 import { readText } from '../../lib/text-file.ts'
-import { caBundle } from '../../kube/cluster.ts'
+import { caFileText, isOwnCaFile } from '../../kube/cluster.ts'
 import { isOwnKubeconfig } from '../../kube/kubelet-kubeconfig.ts'
 import { replaceFile } from '../../store/durable-file.ts'
 import { verifiedCluster, type ActionContext } from '../context.ts'
@@ -10,8 +10,8 @@ export async function publish(context: ActionContext): Promise<void> {
   const { files, log } = context.ports
   const { ca, kubeconfig } = context.configuration.files
   const { cluster } = verifiedCluster(context)
-  await keepForeign(context, ca, (text) => text === caBundle(cluster))
-  await replaceFile(files, ca, caBundle(cluster), 0o644)
+  await keepForeign(context, ca, isOwnCaFile)
+  await replaceFile(files, ca, caFileText(cluster), 0o644)
   await keepForeign(context, kubeconfig, isOwnKubeconfig)
   await replaceFile(files, kubeconfig, kubeconfigText(context.configuration, cluster), 0o600)
   log.info('the kubeconfig is written', { kubeconfig, ca, server: cluster.server.href })

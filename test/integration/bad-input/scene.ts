@@ -207,7 +207,7 @@ async function makeVeteran(): Promise<string> {
   for (const path of [pair, files.ca, files.kubeconfig]) await mkdir(dirname(path), { recursive: true })
   await writeFile(pair, certificatePem + privateKeyPem, { mode: 0o600 })
   await symlink('kubelet-client-2026-01-02-03-04-05.pem', join(files.certificates, 'kubelet-client-current.pem'))
-  await writeFile(files.ca, cluster.caPem)
+  await writeFile(files.ca, `# Written by node-bootstrap, which keeps it current.\n${cluster.caPem}`)
   await writeFile(files.kubeconfig, 'kind: Config\n# of an older cluster\n', { mode: 0o600 })
   const kept = mkdtempSync(join(tmpdir(), 'node-bootstrap-veteran-'))
   process.once('exit', () => {

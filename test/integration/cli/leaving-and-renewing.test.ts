@@ -141,8 +141,8 @@ describe('wait, renew, fingerprint and reset', function () {
     assert.ok((await current(scene)).subject.includes('system:node:worker-1'))
 
     await writeFile(join(scene.files.certificates, 'of-another-program.pem'), '')
-    // ca.crt stays: the record that told whose it is went with the first reset.
     const all = await command(scene, 'reset', '--yes', '--kubelet-files')
+    assert.match(all.stdout, /removed.*ca\.crt/)
     assert.match(all.stdout, /kubectl delete node worker-1/)
     assert.deepEqual(await readdir(scene.files.certificates), ['of-another-program.pem'])
     const again = await command(scene, 'reset', '--yes', '--kubelet-files')

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { refusedRenewalPauseMs } from '../../../src/agent/backoff.ts'
 import { BUDGET_SPAN_MS, REJOIN_BUDGET } from '../../../src/agent/rejoin.ts'
 import { decide, standingOf, type Action, type Standing } from '../../../src/agent/decide.ts'
-import type { Observed, SeenIdentity } from '../../../src/agent/observed.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
+import type { Observed, SeenAuthentication, SeenIdentity } from '../../../src/agent/observed.ts'
 import type { Outcome } from '../../../src/kube/certificate-signing-request.ts'
 import {
   configurationWith,
@@ -401,14 +402,24 @@ describe('decide: for any facts and any time', () => {
     fc.double({ noNaN: true }),
   )
   const anyOutcome = fc.constantFrom<Outcome | undefined>(...Object.values(dimensions.outcome))
+  const anyFailure = fc.option(
+    anyMs.map((nextAttemptMs) => ({ error: new BootstrapError('timed-out', ''), count: 1, nextAttemptMs })),
+    { nil: undefined },
+  )
   const anySeen: fc.Arbitrary<Observed> = fc.record({
     trust: fc.constantFrom(...Object.values(dimensions.trust)),
     rediscoveryFailed: fc.boolean(),
     identity: fc.oneof(
       fc.constantFrom<SeenIdentity>({ kind: 'absent' }, { kind: 'unusable' }),
       fc
-        .tuple(anyMs, anyMs, fc.boolean())
-        .map(([ms, overdueAtMs, misplaced]): SeenIdentity => ({ ...ours, rotateAtMs: ms, overdueAtMs, misplaced })),
+        .tuple(anyMs, anyMs, fc.boolean(), fc.boolean())
+        .map(([rotateAtMs, overdueAtMs, misplaced, isRefused]): SeenIdentity => ({
+          ...ours,
+          rotateAtMs,
+          overdueAtMs,
+          misplaced,
+          isRefused,
+        })),
     ),
     published: fc.boolean(),
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
@@ -425,6 +436,11 @@ describe('decide: for any facts and any time', () => {
     keysMadeAtMs: fc.array(anyMs, { maxLength: 10 }),
     leftOver: fc.constantFrom([], ['/a']),
     oddities: fc.constant([]),
+    failedHooks: anyFailure,
+    authentication: fc.constantFrom<SeenAuthentication>({ kind: 'unasked' }, { kind: 'accepted', atMs: NOW_MS }),
+    bundle: fc.constant(undefined),
+    nextRecheckMs: fc.option(anyMs, { nil: undefined }),
+    failedRecheck: anyFailure,
   })
   const kinds = [
     'discover',
@@ -432,6 +448,7 @@ describe('decide: for any facts and any time', () => {
     'publish',
     'tidy',
     'run-hooks',
+    'recheck',
     'make-key',
     'submit',
     'await-outcome',

@@ -227,6 +227,8 @@ export class FakeCluster implements Http {
   sign: ((publicKey: Uint8Array, name: string) => string) | undefined
   /** In place of any answer, a watch's too. */
   fault: (seen: SeenRequest) => Fault = () => undefined
+  /** What cluster-info says of the CA, in place of `ca` alone: PEM. */
+  publishedAuthorities: string | undefined
   /** In place of a watch's events. */
   watchLines: ((name: string) => Iterable<unknown>) | undefined
   readonly ca: CertificateAuthority
@@ -319,7 +321,7 @@ export class FakeCluster implements Http {
   }
 
   #clusterInfo(): HttpResponse {
-    const kubeconfig = clusterInfoKubeconfig(this.#server, this.ca.certificatePem)
+    const kubeconfig = clusterInfoKubeconfig(this.#server, this.publishedAuthorities ?? this.ca.certificatePem)
     const signature = detachedJws(kubeconfig, { id: TOKEN_ID, secret: TOKEN_SECRET })
     return jsonResponse(200, { kind: 'ConfigMap', data: { kubeconfig, [`jws-kubeconfig-${TOKEN_ID}`]: signature } })
   }

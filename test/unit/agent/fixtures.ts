@@ -118,7 +118,18 @@ export const refusalAt = (atMs: number, kind: Refusal['kind'] = 'denied'): Refus
 })
 
 /** What the disk says of a node where nothing is odd and nothing was asked for before. */
-export const NOTHING_ODD = { hasJoined: false, mayJoin: true, keysMadeAtMs: [], leftOver: [], oddities: [] } as const
+export const NOTHING_ODD = {
+  hasJoined: false,
+  mayJoin: true,
+  keysMadeAtMs: [],
+  leftOver: [],
+  oddities: [],
+  failedHooks: undefined,
+  authentication: { kind: 'accepted', atMs: NOW_MS },
+  bundle: undefined,
+  nextRecheckMs: undefined,
+  failedRecheck: undefined,
+} as const
 
 /** This node's own pair in its place, renewed by the agent. */
 export const identityOf = (pair: ClientPair, rotateAtMs: number): SeenIdentity & { kind: 'ours' } => ({
@@ -127,6 +138,7 @@ export const identityOf = (pair: ClientPair, rotateAtMs: number): SeenIdentity &
   rotateAtMs,
   overdueAtMs: Infinity,
   misplaced: false,
+  isRefused: false,
 })
 
 export const newAuthority = (): CertificateAuthority => createCertificateAuthority()

@@ -4,7 +4,7 @@ import { BootstrapError, errorCodes, type ErrorCode } from '../../../src/lib/err
 import type { Files } from '../../../src/lib/ports.ts'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import { FakeCluster, jsonResponse, statusResponse, type Fault, type SeenRequest } from './fakes.ts'
-import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS, NOW_MS } from './fixtures.ts'
+import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
 import { pinless, Stage } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
@@ -13,16 +13,19 @@ const PENDING = '/var/lib/node-bootstrap/pending-request.pem'
 describe('Loop: joining', () => {
   it('goes from nothing to a published certificate with one request, and then rests', async () => {
     const stage = new Stage()
-    await stage.runFor(HOUR_MS)
+    await stage.runFor(HOUR_MS / 2)
     assert.deepEqual(
       stage.reports.map(({ step }) => step).filter((step, index, all) => step !== all[index - 1]),
       ['cluster', 'key', 'request', 'approval', 'certificate', 'kubeconfig', undefined],
     )
     assert.equal(stage.status.state, 'healthy')
     assert.equal(stage.cluster.posts.length, 1)
-    // cluster-info twice, the version, the request and its watch: nothing else.
-    assert.equal(stage.cluster.seen.filter(({ atMs }) => atMs < NOW_MS + MINUTE_MS).length, 5)
-    assert(stage.cluster.seen.every(({ requester }) => requester !== 'node'))
+    // cluster-info twice, the version, the request and its watch; then the recheck: nothing else.
+    assert.deepEqual(
+      stage.cluster.seen.slice(5).map(({ path, requester }) => `${requester} ${path}`),
+      ['node /api/v1/nodes/worker-1', 'anonymous /api/v1/namespaces/kube-public/configmaps/cluster-info'],
+    )
+    assert(stage.cluster.seen.slice(0, 5).every(({ requester }) => requester !== 'node'))
     assert.equal(stage.files.text(PENDING), undefined)
   })
 

@@ -75,6 +75,7 @@ const certificateDocument = {
   notBefore: '2026-11-23T12:00:00.000Z',
   notAfter: '2026-11-24T12:00:00.000Z',
   renewAt: '2026-11-24T06:00:00.000Z',
+  installedAt: '2026-11-23T12:00:00.000Z',
 }
 const requestDocument = {
   name: pending.name,
@@ -142,6 +143,7 @@ describe('statusOf: golden documents', () => {
       summary: 'joined; the certificate is renewed at 2026-11-24T06:00:00.000Z',
       cluster: clusterDocument,
       certificate: certificateDocument,
+      authentication: { acceptedAt: '2026-11-23T12:00:00.000Z' },
     })
   })
 
@@ -159,6 +161,7 @@ describe('statusOf: golden documents', () => {
         approve: requestDocument.approve,
       },
       certificate: certificateDocument,
+      authentication: { acceptedAt: '2026-11-23T12:00:00.000Z' },
     })
   })
 
@@ -172,6 +175,7 @@ describe('statusOf: golden documents', () => {
       step: 'key',
       cluster: clusterDocument,
       certificate: certificateDocument,
+      authentication: { acceptedAt: '2026-11-23T12:00:00.000Z' },
       problem,
     })
   })

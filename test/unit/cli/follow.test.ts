@@ -14,6 +14,7 @@ const certificate = (fingerprint: string): Required<Status>['certificate'] => ({
   notBefore: '2026-11-23T10:55:00.000Z',
   notAfter: '2026-11-24T11:00:00.000Z',
   renewAt: '2026-11-24T06:00:00.000Z',
+  installedAt: '2026-11-23T00:00:00.000Z',
 })
 
 function published(state: Status['state'], more: Partial<Status> = {}, runs = true): PublishedStatus {

@@ -25,6 +25,7 @@ const healthy: Status = {
     notBefore: '2026-11-23T10:55:00.000Z',
     notAfter: '2026-11-24T11:00:00.000Z',
     renewAt: '2026-11-24T06:00:00.000Z',
+    installedAt: '2026-11-23T00:00:00.000Z',
   },
   findings: [
     {

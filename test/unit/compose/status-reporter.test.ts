@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import sinon from 'sinon'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import { StatusReporter } from '../../../src/compose/status-reporter.ts'
@@ -164,5 +165,40 @@ describe('StatusReporter', () => {
       await told.flush()
       assert.ok(await marked())
     })
+  })
+
+  it('writes the metrics in one step, readable for all, and takes them away when nobody keeps them true', async () => {
+    const renamed = sinon.spy((...args: Parameters<Files['rename']>) => nodeFiles.rename(...args))
+    const { it: told } = reporter({ ...nodeFiles, rename: renamed })
+    const [path, other] = [directory.join('metrics', 'a.prom'), directory.join('metrics', 'b.prom')]
+    await told.followTextfile(path)
+    told.report(body('one'), [{ action: 'discover', outcome: 'succeeded', count: 3 }])
+    await told.flush()
+    const text = await readFile(path, 'utf8')
+    assert.match(text, /^node_bootstrap_state\{state="waiting"\} 1$/m)
+    assert.match(text, /^node_bootstrap_attempts_total\{action="discover",outcome="succeeded"\} 3$/m)
+    assert.equal((await stat(path)).mode & 0o777, 0o644)
+    // What stands beside it in between is nothing that node_exporter reads.
+    const froms = renamed.args.filter(([, to]) => to === path).map(([from]) => from)
+    assert.ok(froms.length === 1 && froms.every((from) => !from.endsWith('.prom')))
+    await told.followTextfile(other)
+    await told.flush()
+    assert.deepEqual(await readdir(directory.join('metrics')), ['b.prom'])
+    await told.followTextfile(undefined)
+    await told.flush()
+    assert.deepEqual(await readdir(directory.join('metrics')), [])
+  })
+
+  it('leaves the mark of a joined node while the API server is asked whether it accepts it', async () => {
+    const { it: told } = reporter()
+    const certificate = {} as NonNullable<StatusBody['certificate']>
+    told.report({ ...body('joined', 'healthy'), certificate })
+    await told.flush()
+    told.report({ ...body('asking', 'waiting'), certificate })
+    await told.flush()
+    assert.ok((await readdir(directory.path)).includes('joined'))
+    told.report(body('joining again', 'waiting'))
+    await told.flush()
+    assert.ok(!(await readdir(directory.path)).includes('joined'))
   })
 })

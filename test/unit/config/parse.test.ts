@@ -30,6 +30,7 @@ describe('parseConfiguration', () => {
       bootstrap: {},
       certificate: { keyAlgorithm: 'ECDSA-P256', rotation: { owner: 'agent', window: [0.7, 0.9] } },
       recovery: { rejoin: 'same-cluster' },
+      metrics: {},
       kubelet: { config: '/var/lib/kubelet/config.yaml' },
       files: {
         kubeconfig: '/etc/kubernetes/kubelet.conf',

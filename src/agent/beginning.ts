@@ -1,0 +1,42 @@
+/** What has been seen and is remembered when the loop begins: nothing. */
+import type { Memory, Observed } from './observed.ts'
+
+export const NOTHING_SEEN: Observed = {
+  trust: { kind: 'unknown' },
+  rediscoveryFailed: false,
+  identity: { kind: 'absent' },
+  published: false,
+  hooks: undefined,
+  failedHooks: undefined,
+  authentication: { kind: 'unasked' },
+  bundle: undefined,
+  nextRecheckMs: undefined,
+  failedRecheck: undefined,
+  pending: undefined,
+  request: undefined,
+  refusal: undefined,
+  findings: [],
+  violations: [],
+  hasJoined: false,
+  mayJoin: true,
+  keysMadeAtMs: [],
+  leftOver: [],
+  oddities: [],
+}
+
+/** Who runs once ends with the join, and asks nothing after it: that is for `Loop` to change. */
+export const newMemory = (): Memory => ({
+  request: undefined,
+  retryRefused: false,
+  doubtsCluster: false,
+  installedFingerprint: undefined,
+  rediscoveryFailed: false,
+  filedWith: undefined,
+  acceptedToken: undefined,
+  nextTokenQuestionMs: Infinity,
+  authentication: undefined,
+  bundle: undefined,
+  nextRecheckMs: undefined,
+  failedRecheck: undefined,
+  failedHooks: undefined,
+})

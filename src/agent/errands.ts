@@ -1,0 +1,38 @@
+/**
+ * What is done beside the way to a certificate: the hooks, and the recheck whether all is as it was. When each is due; one
+ * that fails has a next attempt of its own and holds nothing else up. Pure.
+ */
+import type { FailedErrand, Observed } from './observed.ts'
+
+/** An hour, give or take a quarter: a fleet that was started at once does not ask at once. */
+export const RECHECK_INTERVAL_MS = 60 * 60 * 1000
+/** A refusal is looked at again after this: before it is believed, and for as long as it lasts. */
+export const REFUSAL_RECHECK_MS = 60 * 1000
+/** What comes again and again is rare in the end, whatever it is. */
+export const LONGEST_ERRAND_PAUSE_MS = 60 * 60 * 1000
+
+/** `fraction` is uniform in [0, 1). */
+export const recheckIntervalMs = (fraction: number): number => RECHECK_INTERVAL_MS * (0.75 + fraction / 2)
+
+/** No errand is ever put off for so long: a time beyond it was set by a clock that was wrong. */
+const BEYOND_ANY_PAUSE_MS = 2 * 60 * 60 * 1000
+
+const hasCome = (atMs: number, nowMs: number): boolean => nowMs >= atMs || atMs > nowMs + BEYOND_ANY_PAUSE_MS
+
+export const isTimeFor = (failed: FailedErrand | undefined, nowMs: number): boolean =>
+  failed === undefined || hasCome(failed.nextAttemptMs, nowMs)
+
+/** A certificate that nobody has asked about is asked about at once. */
+export function isRecheckDue({ nextRecheckMs, failedRecheck, authentication }: Observed, nowMs: number): boolean {
+  if (nextRecheckMs === undefined) return false
+  if (failedRecheck !== undefined) return isTimeFor(failedRecheck, nowMs)
+  return authentication.kind === 'unasked' || hasCome(nextRecheckMs, nowMs)
+}
+
+/** Until an errand that failed is tried again, in ms; Infinity where that time has passed, or none failed. */
+export function msUntilNextAttempt({ failedHooks, failedRecheck }: Observed, nowMs: number): number {
+  const waitsMs = [failedHooks, failedRecheck].map((failed) => (failed?.nextAttemptMs ?? Infinity) - nowMs)
+  return Math.min(...waitsMs.filter((ms) => ms > 0), Infinity)
+}
+
+export const isErrand = (kind: string): kind is 'run-hooks' | 'recheck' => kind === 'run-hooks' || kind === 'recheck'

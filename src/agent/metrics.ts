@@ -1,0 +1,93 @@
+/**
+ * The status as Prometheus text (exposition format 0.0.4), for node_exporter's textfile collector. Moments are told as
+ * times, from which a query makes spans; every label has a closed set of values, and none holds a name or a secret. Pure.
+ */
+import type { Status } from './status.ts'
+import { STATES } from './status.ts'
+import type { Attempts } from './tally.ts'
+
+interface Sample {
+  labels?: Readonly<Record<string, string>>
+  value: number
+}
+
+interface Family {
+  name: string
+  type: 'gauge' | 'counter'
+  help: string
+  /** Without any, the family is left out. */
+  samples: readonly Sample[]
+}
+
+const seconds = (time: string | undefined): Sample[] =>
+  time === undefined ? [] : [{ value: Date.parse(time) / 1000 }].filter(({ value }) => !Number.isNaN(value))
+
+const flag = (isSo: boolean): number => (isSo ? 1 : 0)
+
+/** `startedAtMs`: of the process that counts the attempts. */
+export function metricsText(status: Status, attempts: readonly Attempts[], startedAtMs: number): string {
+  return families(status, attempts, startedAtMs)
+    .filter(({ samples }) => samples.length > 0)
+    .map(rendered)
+    .join('')
+}
+
+function families(status: Status, attempts: readonly Attempts[], startedAtMs: number): Family[] {
+  const { certificate, authentication, cluster, problem, program, configurationProblem } = status
+  const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
+    name: `node_bootstrap_${name}`,
+    type: 'gauge',
+    help,
+    samples,
+  })
+  const accepted =
+    authentication !== undefined && 'acceptedAt' in authentication ? authentication.acceptedAt : undefined
+  return [
+    gauge('build_info', 'The version of node-bootstrap that wrote this.', [
+      { labels: { version: program.version }, value: 1 },
+    ]),
+    gauge('start_time_seconds', 'When this agent started.', [{ value: startedAtMs / 1000 }]),
+    gauge(
+      'state',
+      'Where the node stands: 1 for the state that it is in.',
+      STATES.map((state) => ({ labels: { state }, value: flag(state === status.state) })),
+    ),
+    gauge('state_since_seconds', 'Since when it stands there.', seconds(status.since)),
+    gauge(
+      'problem',
+      'What stands in the way, by its code.',
+      problem === undefined ? [] : [{ labels: { code: problem.code }, value: 1 }],
+    ),
+    gauge('next_attempt_time_seconds', 'When what has failed is tried again.', seconds(problem?.nextAttemptAt)),
+    gauge('certificate_not_before_seconds', 'When the certificate in force begins.', seconds(certificate?.notBefore)),
+    gauge('certificate_not_after_seconds', 'When the certificate in force ends.', seconds(certificate?.notAfter)),
+    gauge('certificate_installed_seconds', 'When it was written: the last renewal.', seconds(certificate?.installedAt)),
+    gauge('certificate_renewal_seconds', 'When it is renewed next.', seconds(certificate?.renewAt)),
+    gauge('certificate_accepted_seconds', 'When the API server last accepted it.', seconds(accepted)),
+    gauge('ca_bundle_held_back', 'Whether the CA bundle that the cluster publishes is not taken.', [
+      { value: flag(cluster?.published?.is === 'held-back') },
+    ]),
+    gauge('configuration_refused', 'Whether a changed join.yaml is not in force because it cannot be used.', [
+      { value: flag(configurationProblem !== undefined) },
+    ]),
+    {
+      name: 'node_bootstrap_attempts_total',
+      type: 'counter',
+      help: 'Actions since the agent started, by how they ended: succeeded, or the code of the error.',
+      samples: attempts.map(({ action, outcome, count }) => ({ labels: { action, outcome }, value: count })),
+    },
+  ]
+}
+
+function rendered({ name, type, help, samples }: Family): string {
+  const lines = samples.map(({ labels, value }) => `${name}${renderedLabels(labels)} ${value}`)
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ''].join('\n')
+}
+
+function renderedLabels(labels: Sample['labels']): string {
+  if (labels === undefined) return ''
+  const escaped = (text: string): string => text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n')
+  return `{${Object.entries(labels)
+    .map(([key, value]) => `${key}="${escaped(value)}"`)
+    .join(',')}}`
+}

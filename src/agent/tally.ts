@@ -1,0 +1,23 @@
+/** How often each action was tried since the process began, and how that ended: for metrics alone, nothing is decided by it. */
+import type { ErrorCode } from '../lib/errors.ts'
+import type { Action } from './decide.ts'
+
+export interface Attempts {
+  action: Action['kind']
+  outcome: 'succeeded' | ErrorCode
+  count: number
+}
+
+export class Tally {
+  readonly #counts = new Map<string, Attempts>()
+
+  add(action: Attempts['action'], outcome: Attempts['outcome']): void {
+    const key = `${action} ${outcome}`
+    this.#counts.set(key, { action, outcome, count: (this.#counts.get(key)?.count ?? 0) + 1 })
+  }
+
+  /** In the order in which they first came. */
+  get attempts(): readonly Attempts[] {
+    return [...this.#counts.values()]
+  }
+}
