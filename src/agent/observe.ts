@@ -4,7 +4,7 @@ import type { JoinConfiguration } from '../config/index.ts'
 import { violationsOf } from '../findings/policy.ts'
 import { tradeOffs } from '../findings/trade-offs.ts'
 import type { Cluster } from '../kube/cluster.ts'
-import { firstApproval, NODES_GROUP } from '../kube/certificate-signing-request.ts'
+import { firstApproval } from '../kube/certificate-signing-request.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { rotatesCertificates } from '../kube/kubelet-configuration.ts'
 import type { Files } from '../lib/ports.ts'
@@ -35,10 +35,10 @@ import { expirationSeconds, nodeSubject } from './desired.ts'
 import { configurationDigest, discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { exposures } from './exposure.ts'
-import { mismatch, type Mismatch } from './issued-certificate.ts'
 import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenTrust } from './observed.ts'
 import { dueHooks } from './hooks.ts'
 import type { Oddity } from './oddities.ts'
+import { mismatchOf } from './pair-mismatch.ts'
 import { unpublished } from './publication.ts'
 import { rotationDeadline } from './rotation.ts'
 
@@ -248,25 +248,6 @@ function seenAuthentication(identity: SeenIdentity, { authentication }: Memory):
   return authentication === undefined || authentication.fingerprint !== fingerprint
     ? { kind: 'unasked' }
     : authentication
-}
-
-const odditiesOfMismatch = {
-  subject: 'not-of-this-node',
-  usage: 'not-for-clients',
-  authority: 'not-of-this-cluster',
-  key: 'key-mismatch',
-} as const satisfies Record<Mismatch['kind'], Oddity>
-
-function mismatchOf(pair: ClientPair, configuration: JoinConfiguration, cluster: Cluster): Oddity | undefined {
-  const { commonName } = nodeSubject(configuration)
-  const { spki } = pair.certificate
-  const found = mismatch(pair.certificate, pair.intermediates, {
-    spki,
-    commonName,
-    organization: NODES_GROUP,
-    cluster,
-  })
-  return found === undefined ? undefined : odditiesOfMismatch[found.kind]
 }
 
 /** A request under way counts only while it asks for what today's configuration wants. */

@@ -61,7 +61,7 @@ function parse(text: string): Parsed {
     } else {
       assert.ok(sample !== null, `no line of the format: ${line}`)
       assert.equal(sample[1], family, 'a sample stands in its family')
-      const series = `${sample[1] ?? ''}${sample[2] ?? ''}`
+      const series = `${sample[1]}${sample[2] ?? ''}`
       assert.ok(!values.has(series), `${series} comes twice`)
       values.set(series, Number(sample[3]))
     }
@@ -105,7 +105,8 @@ describe('metricsText', () => {
   })
 
   it('says which problem there is, when it is tried again, and nothing of a certificate that is not there', () => {
-    const { certificate: _certificate, authentication: _authentication, cluster: _cluster, ...rest } = healthy
+    const { version, program, node, summary, since, findings } = healthy
+    const rest = { version, program, node, summary, since, findings }
     const problem = { code: 'timed-out', message: 'a "message"', hint: '', nextAttemptAt: '2026-11-23T12:00:00.000Z' }
     const { values } = parse(metricsText({ ...rest, state: 'waiting', problem }, [], STARTED_MS))
     assert.equal(values.get('node_bootstrap_problem{code="timed-out"}'), 1)
