@@ -131,7 +131,7 @@ describe('wait, renew, fingerprint and reset', function () {
     const before = await scene.snapshot()
     const shown = await command(scene, 'reset', '--kubelet-files')
     assert.equal(shown.code, EXIT.ok)
-    assert.match(shown.stdout, /^remove {3}.*kubelet\.conf/)
+    assert.match(shown.stdout, /^remove {3}.*\/joined .*\nremove {3}.*kubelet\.conf/)
     assert.match(shown.stdout, /nothing was removed yet/)
     assert.deepEqual(await scene.snapshot(), before)
 
