@@ -105,10 +105,11 @@ async function outOfItsTime(
   const skewMs = ports.client.clockSkewMs ?? 0
   const validity = `${new Date(leaf.notBeforeMs).toISOString()} to ${new Date(leaf.notAfterMs).toISOString()}`
   const clocks = `here it is ${new Date(nowMs).toISOString()}, there ${new Date(nowMs + skewMs).toISOString()}`
+  // The next attempt looks it up again, and with it what time it is there: this clock may be right by then.
+  if (nowMs >= leaf.notAfterMs) memory.request = undefined
   if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_AHEAD_MS)
     return new BootstrapError('clock-skewed', `the issued certificate is valid from ${validity}; ${clocks}`)
   await removePendingRequest(ports.files, configuration.files.state)
-  memory.request = undefined
   return new BootstrapError(
     'certificate-lapsed',
     `the issued certificate had lapsed before it was fetched: valid from ${validity}`,

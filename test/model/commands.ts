@@ -1,0 +1,138 @@
+/** What can happen to a node, as commands that fast-check puts into sequences and takes away again until the fault is bare. */
+import fc from 'fast-check'
+import type { Reachability } from '../harness/simulation/http.ts'
+import { PATHS, type Verdict } from '../harness/simulation/world.ts'
+import type { Life } from './life.ts'
+
+type Command = fc.AsyncCommand<object, Life>
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+
+/** `what` is how a failing sequence shows it. */
+const command = (what: string, run: (life: Life) => Promise<void> | void): Command => ({
+  check: () => true,
+  run: async (_model, life) => {
+    await run(life)
+    await life.rest()
+  },
+  toString: () => what,
+})
+
+const oneOf = <Value>(...values: Value[]): fc.Arbitrary<Value> => fc.constantFrom(...values)
+
+const time = oneOf(SECOND_MS, 30 * SECOND_MS, 3 * MINUTE_MS, 11 * MINUTE_MS).map((ms) =>
+  command(`${ms / 1000} s pass`, (life) => life.pass(ms)),
+)
+
+/** Both clocks go on while no timer does. */
+const suspend = oneOf(2 * HOUR_MS, 20 * HOUR_MS, 23 * HOUR_MS, 40 * HOUR_MS).map((ms) =>
+  command(`suspended for ${ms / HOUR_MS} h`, async (life) => {
+    life.world.clock.step(ms)
+    await life.pass(2 * MINUTE_MS)
+  }),
+)
+
+const clockStep = oneOf(
+  -40 * 24 * HOUR_MS,
+  -3 * HOUR_MS,
+  -MINUTE_MS,
+  2 * MINUTE_MS,
+  3 * HOUR_MS,
+  40 * 24 * HOUR_MS,
+).map((ms) =>
+  command(`the clock is stepped by ${ms / 1000} s`, async (life) => {
+    life.world.stepNodeClock(ms)
+    await life.pass(MINUTE_MS)
+  }),
+)
+
+const death = fc
+  .record({ instants: fc.nat(70), cut: fc.option(fc.nat(7), { nil: undefined }) })
+  .map(({ instants, cut }) =>
+    command(`${cut === undefined ? 'killed' : `power cut ${cut}`} after ${instants} instants`, (life) => {
+      life.light({ instants, cut })
+    }),
+  )
+
+const restart = fc.constant(
+  command('killed and started again', (life) => {
+    life.agent.kill()
+  }),
+)
+
+const verdict = oneOf<Verdict>('approve', 'deny', 'leave').map((word) =>
+  command(`requests from now on: ${word}`, (life) => {
+    life.judge(word)
+  }),
+)
+
+const collection = fc.constant(
+  command('all requests are deleted', ({ world: { cluster } }) => {
+    for (const { metadata } of cluster.listCertificateSigningRequests())
+      cluster.deleteCertificateSigningRequest(metadata.name)
+  }),
+)
+
+const network = oneOf<Reachability>('reachable', 'refusing', 'silent').map((reachability) =>
+  command(`the control plane is ${reachability}`, ({ world }) => {
+    world.network.reachability = reachability
+    if (reachability !== 'reachable') world.network.cut()
+  }),
+)
+
+const token = oneOf(
+  command('the token has expired', (life) => {
+    life.world.cluster.deleteToken(life.world.token.split('.')[0] ?? '')
+    life.isTokenGood = false
+  }),
+  command('the token is renewed', (life) => life.renewToken()),
+)
+
+const edit = oneOf<Record<string, unknown>>(
+  { certificate: { keyAlgorithm: 'ECDSA-P384' } },
+  { certificate: { keyAlgorithm: 'ECDSA-P256' } },
+  { certificate: { rotation: { window: [0.1, 0.2] } } },
+  { hooks: { afterJoin: [{ command: ['/bin/true'] }], afterRenew: [{ command: ['/bin/true'] }] } },
+).map((sections) => command(`join.yaml: ${JSON.stringify(sections)}`, (life) => life.edit(sections)))
+
+const disk = fc.boolean().map((isFull) =>
+  command(isFull ? 'the disk is full' : 'the disk has room', ({ world }) => {
+    world.disk.tree.isFull = isFull
+  }),
+)
+
+const damage = oneOf<[string, string | undefined]>(
+  [PATHS.current, undefined],
+  [PATHS.certificates, undefined],
+  [PATHS.current, 'half a'],
+  [PATHS.kubeconfig, undefined],
+  [PATHS.pendingRequest, undefined],
+  [`${PATHS.state}/cluster.json`, '{'],
+).map(([path, content]) =>
+  command(`${path} ${content === undefined ? 'is deleted' : 'is spoiled'}`, async (life) => {
+    life.damage(path, content)
+    await life.pass(MINUTE_MS)
+  }),
+)
+
+const hangUp = fc.constant(command('SIGHUP', (life) => life.agent.reload()))
+
+export const commands = [
+  time,
+  time,
+  suspend,
+  clockStep,
+  death,
+  death,
+  restart,
+  verdict,
+  collection,
+  network,
+  token,
+  edit,
+  disk,
+  damage,
+  hangUp,
+]

@@ -1,0 +1,165 @@
+/** A node's life in the model: an agent that may die at any effect and is started again, in a world that goes wrong and comes right. */
+import assert from 'node:assert/strict'
+import { powerCuts } from '../harness/simulation/power-cut.ts'
+import type { SimulatedAgent } from '../harness/simulation/agent.ts'
+import type { SimulatedDisk } from '../harness/simulation/disk.ts'
+import { isVolatile, PATHS, type Kept, type Verdict, type World } from '../harness/simulation/world.ts'
+import {
+  checkIdentity,
+  checkLog,
+  checkNothingLeftOver,
+  checkOneRequestForEachKey,
+  checkSecrets,
+  hasLoadablePair,
+} from '../crash/invariants.ts'
+
+const RESTART_MS = 20_000
+const MINUTE_MS = 60_000
+/** Longer than any backoff, than a watch, and than the budget of keys holds a node up. */
+const LONGEST_BACKOFF_MS = 62 * MINUTE_MS
+
+/** A key that was made while a clock was wrong is under way, or refused, beside a certificate that is good after all. */
+const UNDER_WAY = /\/(pending-request\.pem|refusal\.json)$/
+
+/** A death that is to come: after so many instants, by the loss of the power or of the process alone. */
+export interface Fuse {
+  instants: number
+  /** Which of the disks that a cut may leave; undefined kills the process alone. */
+  cut: number | undefined
+}
+
+export class Life {
+  readonly world: World
+  sections: Record<string, unknown> = {}
+  isTokenGood = true
+  #agent: SimulatedAgent | undefined
+  #fuse: Fuse | undefined
+  #left: SimulatedDisk | undefined
+  #isPairPromised = false
+  #violation: Error | undefined
+
+  constructor(world: World, bare: Kept) {
+    this.world = world
+    world.restore(bare)
+    this.makeGood()
+    world.token = world.cluster.createToken()
+    world.configure()
+  }
+
+  get agent(): SimulatedAgent {
+    if (this.#agent === undefined) throw new Error('no agent has been started')
+    return this.#agent
+  }
+
+  async start(): Promise<void> {
+    this.#agent = await this.world.start((instant) => this.#live(instant.phase, instant.effect))
+    await this.rest()
+  }
+
+  light(fuse: Fuse): void {
+    this.#fuse = fuse
+  }
+
+  judge(verdict: Verdict): void {
+    this.world.judge = () => verdict
+  }
+
+  /** A person damages what the agent has promised. */
+  damage(path: string, content: string | undefined): void {
+    this.#isPairPromised = false
+    if (content === undefined) this.world.disk.take(path)
+    else this.world.disk.put(path, content)
+  }
+
+  /** All that happens before time goes on: also a death, and the start after it. */
+  async rest(): Promise<void> {
+    await this.pass(0)
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.world.pass(this.agent, ms)
+    if (this.#violation !== undefined) throw this.#violation
+    checkOneRequestForEachKey(this.world.cluster.listCertificateSigningRequests())
+    if (!this.agent.isDead) return
+    const { clock } = this.world
+    this.world.disk = this.#left ?? this.world.disk
+    this.#left = undefined
+    clock.pass(RESTART_MS)
+    await this.start()
+  }
+
+  makeGood(): void {
+    this.world.network.reachability = 'reachable'
+    this.world.disk.tree.isFull = false
+    this.judge('approve')
+    this.world.setNodeClock()
+    this.#fuse = undefined
+  }
+
+  async renewToken(): Promise<void> {
+    this.world.token = this.world.cluster.createToken()
+    this.isTokenGood = true
+    await this.edit({})
+  }
+
+  /** join.yaml is edited, and the agent is told. */
+  async edit(sections: Record<string, unknown>): Promise<void> {
+    this.sections = { ...this.sections, ...sections }
+    this.world.configure(this.sections)
+    await this.agent.reload()
+  }
+
+  /** The world is good again, and so is the node: after the wait that is under way, and one more at the most. */
+  async comeRight(): Promise<void> {
+    this.makeGood()
+    await this.rest()
+    const { world, agent } = this
+    if (!this.isTokenGood) await this.renewToken()
+    // What was refused, or has used its budget up, waits for a person.
+    else if (agent.status?.state === 'failed') await agent.reload()
+    const before = agent.failures
+    await world.runUntil(agent, () => agent.isAtRest, LONGEST_BACKOFF_MS)
+    assert.ok(
+      agent.failures - before <= 1,
+      `${agent.failures - before} failures in a good world\n${agent.lines.join('\n')}`,
+    )
+    if (this.#violation !== undefined) throw this.#violation
+    checkIdentity(world.disk, world.cluster.caPem, world.clock.nowMs())
+    checkNothingLeftOver(world.disk, UNDER_WAY)
+    checkLog(agent, world.token)
+    await agent.stop()
+  }
+
+  async #live(phase: string, effect: string): Promise<void> {
+    await Promise.resolve()
+    const { disk, token } = this.world
+    try {
+      checkSecrets(disk, token)
+      if (this.#isPairPromised) assert.ok(hasLoadablePair(disk), `no loadable pair ${phase} ${effect}`)
+      if (phase === 'after' && effect === `sync ${PATHS.certificates}`) this.#isPairPromised ||= hasLoadablePair(disk)
+    } catch (thrown) {
+      this.#violation ??= thrown as Error
+    }
+    if (this.#fuse === undefined) return
+    if (this.#fuse.instants > 0) this.#fuse.instants -= 1
+    else await this.#die(this.#fuse)
+  }
+
+  async #die({ cut }: Fuse): Promise<never> {
+    this.#fuse = undefined
+    if (cut !== undefined) this.#left = this.#afterCut(cut)
+    this.agent.kill()
+    return await new Promise(() => undefined)
+  }
+
+  #afterCut(number: number): SimulatedDisk {
+    let last: SimulatedDisk | undefined
+    let left = number
+    for (const [, disk] of powerCuts(this.world.disk, isVolatile)) {
+      last = disk
+      if (left === 0) break
+      left -= 1
+    }
+    return last ?? this.world.disk
+  }
+}

@@ -1,0 +1,46 @@
+import fc from 'fast-check'
+import { DAY_MS, World, type Kept } from '../harness/simulation/world.ts'
+import { commands } from './commands.ts'
+import { Life } from './life.ts'
+
+const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 200)
+const SEED = Number(process.env['MODEL_SEED'] ?? Date.now() % 2 ** 31)
+const MOST_COMMANDS = 10
+
+describe('whatever happens to a node', function () {
+  this.timeout(1_800_000)
+  let world: World
+  let bare: Kept
+  let state = SEED
+  before(async () => {
+    // The loop's jitter: the same for each sequence, so that one can be run again by itself.
+    world = await World.create({ fraction: () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647 })
+    bare = world.keep()
+  })
+
+  it('it asks anew what time it is, when a certificate has lapsed while its clock was wrong', async () => {
+    const life = new Life(world, bare)
+    await life.start()
+    world.stepNodeClock(40 * DAY_MS)
+    await life.pass(60_000)
+    world.clock.step(2 * DAY_MS)
+    await life.pass(60_000)
+    await life.comeRight()
+  })
+
+  it(`it is joined within one backoff once the world is good again, in ${SEQUENCES} sequences (MODEL_SEED=${SEED})`, async () => {
+    let steps = 0
+    await fc.assert(
+      fc.asyncProperty(fc.commands(commands, { maxCommands: MOST_COMMANDS, size: 'max' }), async (sequence) => {
+        state = (SEED % 2_147_483_646) + 1
+        const life = new Life(world, bare)
+        await life.start()
+        await fc.asyncModelRun(() => ({ model: {}, real: life }), sequence)
+        await life.comeRight()
+        steps += [...sequence].length
+      }),
+      { seed: SEED, numRuns: SEQUENCES, endOnFailure: process.env['MODEL_SHRINK'] === undefined },
+    )
+    process.stdout.write(`      ${SEQUENCES} sequences, ${steps} steps\n`)
+  })
+})
