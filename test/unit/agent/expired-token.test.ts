@@ -45,7 +45,11 @@ describe('a bootstrap token that is refused', () => {
 
   it('of another id than the one that verified the cluster is not said to have expired', async () => {
     const tokenFile = '/etc/node-bootstrap/token'
-    const stage = new Stage({ configuration: configurationWith({ discovery: { token: { ...(pinless['token'] as object), token: undefined, tokenFile } } }) })
+    const stage = new Stage({
+      configuration: configurationWith({
+        discovery: { token: { ...(pinless['token'] as object), token: undefined, tokenFile } },
+      }),
+    })
     await stage.files.createSynced(tokenFile, Buffer.from('abcdef.0123456789abcdef'), 0o600)
     stage.cluster.verdict = 'leave'
     stage.onReport = ({ step }) => {
