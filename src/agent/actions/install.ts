@@ -30,7 +30,10 @@ export async function install(context: ActionContext): Promise<void> {
   if (chain === undefined) return
   const [leaf] = chain
   const nowMs = ports.clock.nowMs()
-  if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) throw await outOfItsTime(context, leaf, nowMs)
+  if (nowMs < leaf.notBeforeMs || nowMs >= leaf.notAfterMs) {
+    await hearTheTime(context)
+    throw await outOfItsTime(context, leaf, nowMs)
+  }
   const chainPem = chain.map(certificateToPem).join('')
   const isTriedOut = isInForce(context, nowMs)
   if (isTriedOut) await tryOut(context, chainPem)
@@ -96,6 +99,15 @@ async function checkedChain(context: ActionContext): Promise<[Certificate, ...Ce
   }
 }
 
+/** What the server said before was compared with a clock that may have been set since. Any answer tells the time, a refusal too. */
+async function hearTheTime(context: ActionContext): Promise<void> {
+  const { client } = context.ports
+  const { cluster } = verifiedCluster(context)
+  const trust = { roots: rootsOf(cluster) }
+  const api: ApiServer = { server: cluster.server, trust, credential: { kind: 'anonymous' } }
+  await client.request(api, { method: 'GET', path: '/version', signal: context.signal }).catch(() => undefined)
+}
+
 /** Either clock may be wrong, or the certificate lay there until it lapsed: only then is its key given up. */
 async function outOfItsTime(
   { ports, configuration, memory }: ActionContext,
@@ -105,11 +117,10 @@ async function outOfItsTime(
   const skewMs = ports.client.clockSkewMs ?? 0
   const validity = `${new Date(leaf.notBeforeMs).toISOString()} to ${new Date(leaf.notAfterMs).toISOString()}`
   const clocks = `here it is ${new Date(nowMs).toISOString()}, there ${new Date(nowMs + skewMs).toISOString()}`
-  // The next attempt looks it up again, and with it what time it is there: this clock may be right by then.
-  if (nowMs >= leaf.notAfterMs) memory.request = undefined
   if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_AHEAD_MS)
     return new BootstrapError('clock-skewed', `the issued certificate is valid from ${validity}; ${clocks}`)
   await removePendingRequest(ports.files, configuration.files.state)
+  memory.request = undefined
   return new BootstrapError(
     'certificate-lapsed',
     `the issued certificate had lapsed before it was fetched: valid from ${validity}`,

@@ -47,7 +47,7 @@ const readOnly: Spoil = (directory, stack) => {
 }
 
 const full: Spoil = async (directory, stack) => {
-  stack.use(new SmallFileSystem(directory, 16))
+  stack.use(new SmallFileSystem(directory, 32))
   const ballast = join(directory, 'ballast')
   await assert.rejects(writeFile(ballast, Buffer.alloc(1024 * 1024)), { code: 'ENOSPC' })
   return () => rm(ballast)
