@@ -14,7 +14,10 @@ const directory = process.argv[2] ?? join(import.meta.dirname, '../dist')
 const source = readFileSync(programPath(directory), 'latin1')
 // Not only what a script calls at its top level. V8 refuses a cache of other flags: they are as before when it is written.
 setFlagsFromString('--no-lazy')
+// Nor what a collection of garbage, whose moment nobody knows, leaves of it.
+setFlagsFromString('--no-flush-bytecode')
 // The name is part of the bytes, and where the bundle lies must not be.
 const script = new Script(source, { filename: PROGRAM })
+setFlagsFromString('--flush-bytecode')
 setFlagsFromString('--lazy')
 writeFileSync(codeCachePath(directory), script.createCachedData())
