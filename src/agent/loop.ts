@@ -197,10 +197,13 @@ export class Loop {
 
   async #fail(thrown: BootstrapError, signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#ports
-    this.#tally.add(this.#last?.kind ?? 'rest', thrown.code)
-    this.#doubt(thrown)
-    if (!this.#once && this.#last !== undefined && isErrand(this.#last.kind)) {
-      this.#putOff(this.#last.kind, thrown)
+    const failed = this.#last?.succeeded === false ? this.#last.kind : undefined
+    // A look that fails next is no failure of that action.
+    this.#last = undefined
+    this.#tally.add(failed ?? 'rest', thrown.code)
+    this.#doubt(thrown, failed)
+    if (!this.#once && failed !== undefined && isErrand(failed)) {
+      this.#putOff(failed, thrown)
       return
     }
     const error = namingSupply(thrown, this.#seen, this.#configuration, clock.nowMs())
@@ -258,11 +261,11 @@ export class Loop {
    * what is believed, the cluster is discovered again; otherwise that would be to believe whoever answers. A credential
    * that came with the kubeconfig of an https server and is refused may have been replaced there.
    */
-  #doubt(error: BootstrapError): void {
+  #doubt(error: BootstrapError, failed: Action['kind'] | undefined): void {
     const { discovery, bootstrap } = this.#configuration
     const isAnchored = discovery.kind !== 'token' || discovery.caCertHashes.length > 0 || discovery.caFile !== undefined
     const isHandedOut = discovery.kind === 'https' && bootstrap.token === undefined
-    const failedDiscovery = this.#last?.kind === 'discover'
+    const failedDiscovery = failed === 'discover'
     this.#memory.rediscoveryFailed = failedDiscovery
     this.#memory.doubtsCluster =
       !failedDiscovery &&

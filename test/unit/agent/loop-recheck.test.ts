@@ -60,6 +60,26 @@ describe('Loop: the certificate in force', () => {
     assert.equal(again.cluster.posts.length, 1, 'unreachable is not unauthenticated')
   })
 
+  it('has been asked about: where the next look fails, that is waited out as any failure', async () => {
+    const stage = await joined()
+    const after = later(stage)
+    let isAsked = false
+    let looks = 0
+    after.cluster.fault = (seen) => {
+      isAsked ||= isAboutIdentity(seen)
+      return undefined
+    }
+    after.files.fault = (method, path) => {
+      if (!isAsked || method !== 'read' || path !== CURRENT) return
+      looks += 1
+      if (looks > 500) after.stop()
+      throw new BootstrapError('storage-failed', 'the disk fails')
+    }
+    await after.runFor(HOUR_MS)
+    assert.equal(after.status.problem?.code, 'storage-failed')
+    assert.ok(looks > 10 && looks <= 500, String(looks))
+  })
+
   it('that is refused once is asked about again in a minute, and no more than told', async () => {
     const stage = await joined()
     const after = later(stage)
