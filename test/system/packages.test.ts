@@ -95,7 +95,7 @@ join.yaml.rpmsave
 })
 
 describeSystem('The packages', () => {
-  it('are the same to the byte, built elsewhere, later, with another umask, time zone and locale', async () => {
+  it('are the same to the byte, built elsewhere, later, with another umask, time zone, locale and settings of Node.js', async () => {
     const one = await builtPackages()
     // On the same file system, so that its files can be links.
     await mkdir(join(repository, '.cache'), { recursive: true })
@@ -103,7 +103,13 @@ describeSystem('The packages', () => {
     removeDirectoryAtExit(elsewhere)
     await run('cp', ['--recursive', '--link', ...SOURCES.map((name) => join(repository, name)), elsewhere])
     const umask = process.umask(0o077)
-    const environment = { TZ: 'Asia/Tokyo', LC_ALL: 'C', LANG: 'de_DE.UTF-8' }
+    const environment = {
+      TZ: 'Asia/Tokyo',
+      LC_ALL: 'C',
+      LANG: 'de_DE.UTF-8',
+      NODE_COMPILE_CACHE: join(elsewhere, 'compiled'),
+      NODE_OPTIONS: '--stack-trace-limit=5',
+    }
     const building = buildPackages(elsewhere, join(elsewhere, 'packages'), environment)
     process.umask(umask)
     const other = await building

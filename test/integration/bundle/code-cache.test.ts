@@ -24,7 +24,9 @@ async function isRejected(directory: string): Promise<string> {
 }
 
 const compile = (directory: string): Promise<unknown> =>
-  run(process.execPath, ['--random-seed=1', script('code-cache.ts'), directory])
+  run(process.execPath, ['--random-seed=1', script('code-cache.ts'), directory], {
+    env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },
+  })
 
 describe('the bundle', () => {
   it('starts with the code cache that was made for it, with a damaged one, and with none', async () => {
