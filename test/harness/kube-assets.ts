@@ -38,6 +38,13 @@ export async function realControlPlaneAvailability(): Promise<RealControlPlaneAv
   return { available: true, version, hasControllerManager: controllerManager !== undefined }
 }
 
+/** Why no real control plane here approves and signs as well; undefined where one does. */
+export async function realSignerProblem(): Promise<string | undefined> {
+  const answer = await realControlPlaneAvailability()
+  if (!answer.available) return answer.reason
+  return answer.hasControllerManager ? undefined : 'there is no kube-controller-manager'
+}
+
 async function look(): Promise<Found> {
   const directory = await assetsDirectory()
   if ('reason' in directory) return directory

@@ -26,7 +26,7 @@ import {
 import { SERVICE_ACCOUNT_ISSUER } from './kube-flags.ts'
 import { KubeProcesses } from './kube-processes.ts'
 
-export { realControlPlaneAvailability } from './kube-assets.ts'
+export { realControlPlaneAvailability, realSignerProblem } from './kube-assets.ts'
 
 const CSR_PATH = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
 const HOUR_MS = 3_600_000

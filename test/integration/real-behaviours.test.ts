@@ -1,12 +1,12 @@
-import { realControlPlaneAvailability, startRealControlPlane } from '../harness/real-control-plane.ts'
+import {
+  realControlPlaneAvailability,
+  realSignerProblem,
+  startRealControlPlane,
+} from '../harness/real-control-plane.ts'
 import { behaviours } from './behaviours.ts'
 
 const availability = await realControlPlaneAvailability()
-const reason = !availability.available
-  ? availability.reason
-  : availability.hasControllerManager
-    ? undefined
-    : 'there is no kube-controller-manager'
+const reason = await realSignerProblem()
 
 if (reason === undefined)
   describe(`the agent beside a real control plane (${availability.available ? availability.version : ''})`, () => {

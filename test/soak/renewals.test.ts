@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict'
-import { realControlPlaneAvailability, startRealControlPlane } from '../harness/real-control-plane.ts'
+import { realSignerProblem, startRealControlPlane } from '../harness/real-control-plane.ts'
 import { DEADLINE_MS } from '../harness/joining-node.ts'
 import { useTemporaryDirectory } from '../harness/temporary-directory.ts'
 import { LIFETIME_MS, renewWhileAsked } from './renewals.ts'
 
 const RENEWALS = 3
-const found = await realControlPlaneAvailability()
-const problem = !found.available
-  ? found.reason
-  : found.hasControllerManager
-    ? undefined
-    : 'nothing signs without a kube-controller-manager'
+const problem = await realSignerProblem()
 
 ;(problem === undefined ? describe : describe.skip)(
   `certificates of ten minutes${problem === undefined ? '' : ` (skipped: ${problem})`}`,

@@ -4,7 +4,6 @@ import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
 import {
   agentPid,
-  bootMachine,
   configure,
   describeSystem,
   dropIn,
@@ -15,9 +14,9 @@ import {
   leaveCluster,
   nodeStatus,
   property,
-  startControlPlane,
   statusWhere,
   until,
+  useScene,
 } from './scene.ts'
 
 /** The clock of the agent alone: a file says how far it is off, and is read whenever the time is asked for. */
@@ -42,15 +41,11 @@ describeSystem('A joined machine in trouble', () => {
   let machine: Machine
   let controlPlane: ControlPlane
   let yaml = ''
-  before(async () => {
-    ;[machine, controlPlane] = await Promise.all([bootMachine(), startControlPlane()])
+  useScene(async (scene) => {
+    ;({ machine, controlPlane } = scene)
     await machine.run(installCommand())
     yaml = joinYaml(controlPlane, { token: await controlPlane.createToken() })
     await configure(machine, yaml)
-  })
-  after(async () => {
-    await machine.stop()
-    await controlPlane.stop()
   })
 
   const requests = async (): Promise<number> => (await controlPlane.listCertificateSigningRequests()).length

@@ -4,7 +4,6 @@ import type { Machine } from '../harness/machine.ts'
 import {
   activeState,
   agentPid,
-  bootMachine,
   configure,
   describeSystem,
   installCommand,
@@ -12,8 +11,8 @@ import {
   joinYaml,
   PREVIOUS_VERSION,
   property,
-  startControlPlane,
   until,
+  useScene,
 } from './scene.ts'
 
 const CONFIGURATION = '/etc/node-bootstrap/join.yaml'
@@ -24,12 +23,8 @@ const RECORD = '/var/lib/node-bootstrap/cluster.json'
 describeSystem('A fresh Debian 12', () => {
   let machine: Machine
   let controlPlane: ControlPlane
-  before(async () => {
-    ;[machine, controlPlane] = await Promise.all([bootMachine(), startControlPlane()])
-  })
-  after(async () => {
-    await machine.stop()
-    await controlPlane.stop()
+  useScene((scene) => {
+    ;({ machine, controlPlane } = scene)
   })
 
   it('takes the package from a signed apt repository, enabled, quiet, and saying what to do', async () => {

@@ -2,17 +2,7 @@ import assert from 'node:assert/strict'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
 import { builtPackages } from '../harness/packages.ts'
-import {
-  activeState,
-  agentPid,
-  bootMachine,
-  configure,
-  describeSystem,
-  joined,
-  joinYaml,
-  startControlPlane,
-  until,
-} from './scene.ts'
+import { activeState, agentPid, configure, describeSystem, joined, joinYaml, until, useScene } from './scene.ts'
 
 const CURRENT = 'readlink /var/lib/kubelet/pki/kubelet-client-current.pem'
 
@@ -21,13 +11,9 @@ describeSystem('A machine that has node-bootstrap from its rpm', () => {
   let machine: Machine
   let controlPlane: ControlPlane
   let rpm: string
-  before(async () => {
+  useScene(async (scene) => {
+    ;({ machine, controlPlane } = scene)
     rpm = (await builtPackages()).rpm
-    ;[machine, controlPlane] = await Promise.all([bootMachine(), startControlPlane()])
-  })
-  after(async () => {
-    await machine.stop()
-    await controlPlane.stop()
   })
 
   it('has it by rpm --root: the scripts have run, every file is verified, and the agent says what to do', async () => {

@@ -5,7 +5,6 @@ import type { Machine } from '../harness/machine.ts'
 import {
   activeState,
   agentPid,
-  bootMachine,
   configure,
   describeSystem,
   dropIn,
@@ -14,8 +13,8 @@ import {
   joinYaml,
   journal,
   leaveCluster,
-  startControlPlane,
   until,
+  useScene,
 } from './scene.ts'
 
 /** Tells by files what was asked of it. */
@@ -52,13 +51,9 @@ bootstrap:
 describeSystem('The sandbox of the unit', () => {
   let machine: Machine
   let controlPlane: ControlPlane
-  before(async () => {
-    ;[machine, controlPlane] = await Promise.all([bootMachine(), startControlPlane()])
+  useScene(async (scene) => {
+    ;({ machine, controlPlane } = scene)
     await machine.run(installCommand())
-  })
-  after(async () => {
-    await machine.stop()
-    await controlPlane.stop()
   })
 
   const join = async (yaml: string): Promise<void> => {

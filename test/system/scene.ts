@@ -6,7 +6,7 @@ import type { Status } from '../../src/agent/status.ts'
 import type { ControlPlane, ControlPlaneOptions } from '../harness/control-plane.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { Machine, systemRoot } from '../harness/machine.ts'
-import { realControlPlaneAvailability, startRealControlPlane } from '../harness/real-control-plane.ts'
+import { realSignerProblem, startRealControlPlane } from '../harness/real-control-plane.ts'
 
 const run = promisify(execFile)
 const repository = join(import.meta.dirname, '../..')
@@ -29,15 +29,13 @@ export function describeSystem(name: string, body: (this: Mocha.Suite) => void):
 export const PREVIOUS_VERSION = '0.0.9'
 
 /** The real control plane, or the embedded one where that is missing. */
-export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const real = await realControlPlaneAvailability()
-  return real.available && real.hasControllerManager
-    ? startRealControlPlane(options)
-    : startEmbeddedControlPlane(options)
+async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const isReal = (await realSignerProblem()) === undefined
+  return isReal ? startRealControlPlane(options) : startEmbeddedControlPlane(options)
 }
 
 /** A machine with the repository among apt's sources, and nothing installed. */
-export async function bootMachine(): Promise<Machine> {
+async function bootMachine(): Promise<Machine> {
   if (!('path' in found)) throw new Error(found.reason)
   const { stdout: repositoryPath } = await run(join(repository, 'scripts/system-packages'))
   const machine = await Machine.boot({ root: found.path, binds: { '/srv/repository': repositoryPath.trim() } })
@@ -49,6 +47,24 @@ export async function bootMachine(): Promise<Machine> {
     'deb [signed-by=/usr/share/keyrings/node-bootstrap-archive-keyring.gpg] file:/srv/repository ./\n',
   )
   return machine
+}
+
+export interface Scene {
+  machine: Machine
+  controlPlane: ControlPlane
+}
+
+/** Both for the suite that calls it, handed to `use` before its first test. What has started ends with the suite, also where the other did not. */
+export function useScene(use: (scene: Scene) => void | Promise<void>, options: ControlPlaneOptions = {}): void {
+  const started = new AsyncDisposableStack()
+  before(async () => {
+    const starting = [bootMachine(), startControlPlane(options)] as const
+    for (const each of await Promise.allSettled(starting))
+      if (each.status === 'fulfilled') started.defer(() => each.value.stop())
+    const [machine, controlPlane] = await Promise.all(starting)
+    await use({ machine, controlPlane })
+  })
+  after(() => started.disposeAsync())
 }
 
 export const installCommand = (version?: string): string =>

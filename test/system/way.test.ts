@@ -5,16 +5,15 @@ import { assertGolden, operatorSees } from './golden.ts'
 import {
   activeState,
   agentPid,
-  bootMachine,
   configure,
   describeSystem,
   installCommand,
   joined,
   joinYaml,
   property,
-  startControlPlane,
   statusWhere,
   until,
+  useScene,
 } from './scene.ts'
 
 const TARGET = 'node-bootstrap-joined.target'
@@ -59,14 +58,13 @@ describeSystem('A machine on its way into a cluster that approves by hand', () =
   const kubeletRuns = () =>
     until(machine, 'the kubelet runs', async () => (await activeState(machine, 'kubelet.service')) === 'active')
 
-  before(async () => {
-    ;[machine, controlPlane] = await Promise.all([bootMachine(), startControlPlane({ approval: 'manual' })])
-    await machine.run(installCommand())
-  })
-  after(async () => {
-    await machine.stop()
-    await controlPlane.stop()
-  })
+  useScene(
+    async (scene) => {
+      ;({ machine, controlPlane } = scene)
+      await machine.run(installCommand())
+    },
+    { approval: 'manual' },
+  )
 
   it('unconfigured: quiet, and says what to do', async () => {
     await assertGolden('unconfigured', await operatorSees(machine))
