@@ -95,8 +95,9 @@ export class StatusReporter {
   }
 
   async #writeMetrics(status: Status): Promise<void> {
+    if (this.#textfile === undefined) return
     const text = metricsText(status, this.#attempts, this.#startedAtMs)
-    if (this.#textfile === undefined || text === this.#metricsWritten) return
+    if (text === this.#metricsWritten) return
     await replaceFile(this.#ports.files, this.#textfile, text, 0o644)
     this.#metricsWritten = text
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
+import { NOTHING_SEEN } from '../../../src/agent/beginning.ts'
 import type { Action } from '../../../src/agent/decide.ts'
 import type { Observed } from '../../../src/agent/observed.ts'
 import { statusOf, STEPS, type StatusBody, type StatusInput } from '../../../src/agent/status.ts'
@@ -29,19 +30,7 @@ const pair = pairFrom(authority)
 const pending = pendingFor(pair)
 const rotateAtMs = NOW_MS + 18 * HOUR_MS
 
-const nothing: Observed = {
-  trust: { kind: 'unknown' },
-  rediscoveryFailed: false,
-  identity: { kind: 'absent' },
-  published: false,
-  hooks: undefined,
-  pending: undefined,
-  request: undefined,
-  refusal: undefined,
-  findings: [],
-  violations: [],
-  ...NOTHING_ODD,
-}
+const nothing: Observed = { ...NOTHING_SEEN, ...NOTHING_ODD }
 const verified: Observed = { ...nothing, trust: { kind: 'verified', record } }
 const waiting: Observed = { ...verified, pending, request: requestWith({ kind: 'pending' }, pending.name) }
 const joined: Observed = { ...verified, identity: identityOf(pair, rotateAtMs), published: true }
