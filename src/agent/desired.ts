@@ -4,7 +4,8 @@ import { NODES_GROUP, nodeUser } from '../kube/certificate-signing-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import { renderKubeletKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Subject } from '../pki/certificate-signing-request.ts'
-import { currentPairPath } from '../store/client-identity.ts'
+import { currentPairPath } from '../store/certificate-pair.ts'
+import { CLIENT, pairPlace } from './certificate-kind.ts'
 
 export const nodeSubject = (configuration: JoinConfiguration): Subject => ({
   commonName: nodeUser(configuration.node.name),
@@ -15,8 +16,8 @@ export const kubeconfigText = (configuration: JoinConfiguration, cluster: Cluste
   renderKubeletKubeconfig({
     server: cluster.server.href.replace(/\/$/, ''),
     certificateAuthority: configuration.files.ca,
-    clientCertificate: currentPairPath(configuration.files.certificates),
-    clientKey: currentPairPath(configuration.files.certificates),
+    clientCertificate: currentPairPath(pairPlace(configuration.files, CLIENT)),
+    clientKey: currentPairPath(pairPlace(configuration.files, CLIENT)),
   })
 
 /** Whole seconds, as the API takes them. */

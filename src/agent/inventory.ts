@@ -9,13 +9,14 @@ import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Files } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
 import { askedRenewalPath } from '../store/asked-renewal.ts'
-import { pairPaths } from '../store/client-identity.ts'
+import { pairPaths } from '../store/certificate-pair.ts'
 import { keyLedgerPath } from '../store/key-ledger.ts'
 import { clusterRecordPath } from '../store/cluster-record.ts'
 import { temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath } from '../store/hook-record.ts'
 import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
 import { joinedMarkPath, statusPath } from '../store/status-file.ts'
+import { CLIENT, pairPlace } from './certificate-kind.ts'
 
 export interface InventoryItem {
   path: string
@@ -55,7 +56,7 @@ const kept = (item: InventoryItem): InventoryItem =>
   item.isKept ? item : { ...item, what: `${item.what}; it goes with --kubelet-files`, isKept: true }
 
 async function kubeletFiles(files: Files, configured: FilesConfiguration): Promise<InventoryItem[]> {
-  const { kubeconfig, ca, certificates, runtime } = configured
+  const { kubeconfig, ca, runtime } = configured
   const isOwnConfig = isOwnKubeconfig((await readText(files, kubeconfig)) ?? '')
   const isOwnCa = isOwnCaFile((await readText(files, ca)) ?? '')
   return [
@@ -63,7 +64,9 @@ async function kubeletFiles(files: Files, configured: FilesConfiguration): Promi
     isOwnConfig
       ? gone(kubeconfig, 'the kubeconfig of the kubelet')
       : { path: kubeconfig, what: 'a kubeconfig that node-bootstrap did not write', isKept: true },
-    ...(await pairPaths(files, certificates)).map((path) => gone(path, 'the certificate and key of the kubelet')),
+    ...(await pairPaths(files, pairPlace(configured, CLIENT))).map((path) =>
+      gone(path, 'the certificate and key of the kubelet'),
+    ),
     isOwnCa
       ? gone(ca, 'the CA of the cluster')
       : { path: ca, what: 'a CA bundle that node-bootstrap did not write', isKept: true },

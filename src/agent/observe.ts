@@ -17,8 +17,8 @@ import {
   readCurrentPair,
   readDatedPairs,
   staleFiles,
-  type ClientPair,
-} from '../store/client-identity.ts'
+  type CertificatePair,
+} from '../store/certificate-pair.ts'
 import { clusterRecordPath, readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
 import { temporaryPath } from '../store/durable-file.ts'
 import { readHookRecord } from '../store/hook-record.ts'
@@ -31,6 +31,7 @@ import {
   type PendingRequest,
   type Refusal,
 } from '../store/pending-request.ts'
+import { CLIENT, pairPlace } from './certificate-kind.ts'
 import { expirationSeconds, nodeSubject } from './desired.ts'
 import { configurationDigest, discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
@@ -157,21 +158,20 @@ async function seeLeftOver(
   identity: SeenIdentity,
   own: { pending: boolean; refusal: boolean; askedRenewal: string | undefined },
 ): Promise<string[]> {
-  const { state, certificates, ca, kubeconfig } = configuration.files
+  const { state, ca, kubeconfig } = configuration.files
+  const place = pairPlace(configuration.files, CLIENT)
   if (identity.kind !== 'ours' || identity.misplaced) return []
-  const temporary = new Set(
-    [clusterRecordPath(state), currentPairPath(certificates), ca, kubeconfig].map(temporaryPath),
-  )
+  const temporary = new Set([clusterRecordPath(state), currentPairPath(place), ca, kubeconfig].map(temporaryPath))
   const found: string[] = []
   for (const path of temporary) if ((await files.stat(path)) !== undefined) found.push(path)
   if (own.pending) found.push(pendingRequestPath(state))
   if (own.refusal) found.push(refusalPath(state))
   if (own.askedRenewal !== undefined && own.askedRenewal !== identity.pair.certificate.fingerprint)
     found.push(askedRenewalPath(state))
-  const target = await files.readLink(currentPairPath(certificates))
+  const target = await files.readLink(currentPairPath(place))
   // Where the kubelet renews, its files are its own.
   if (configuration.certificate.rotation.owner === 'agent' && target !== undefined)
-    found.push(...(await staleFiles(files, certificates, join(certificates, basename(target)))))
+    found.push(...(await staleFiles(files, place, join(place.directory, basename(target)))))
   return found
 }
 
@@ -197,8 +197,8 @@ async function seeIdentity(
   askedRenewal: string | undefined,
   memory: Memory,
 ): Promise<{ identity: SeenIdentity; oddity?: Oddity }> {
-  const { certificates } = configuration.files
-  const stored = await readCurrentPair(files, certificates)
+  const place = pairPlace(configuration.files, CLIENT)
+  const stored = await readCurrentPair(files, place)
   if (stored.kind === 'absent') return { identity: { kind: 'absent' } }
   // Whose the pair is cannot be told before the cluster is verified.
   if (cluster === undefined) return { identity: { kind: 'unusable' } }
@@ -213,7 +213,7 @@ async function seeIdentity(
     })
     return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
   }
-  const older = (await readDatedPairs(files, certificates)).filter(
+  const older = (await readDatedPairs(files, place)).filter(
     (pair) => mismatchOf(pair, configuration, cluster) === undefined,
   )
   const [newest] = older.toSorted((one, other) => other.certificate.notAfterMs - one.certificate.notAfterMs)
@@ -225,7 +225,7 @@ async function seeIdentity(
 }
 
 function oursFrom(
-  pair: ClientPair,
+  pair: CertificatePair,
   configuration: JoinConfiguration,
   { misplaced, askedRenewal, memory }: { misplaced: boolean; askedRenewal: string | undefined; memory: Memory },
 ): SeenIdentity {

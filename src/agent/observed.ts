@@ -3,7 +3,7 @@ import type { Finding } from '../lib/findings.ts'
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import type { DueHooks } from './hooks.ts'
-import type { ClientPair } from '../store/client-identity.ts'
+import type { CertificatePair } from '../store/certificate-pair.ts'
 import type { Oddity } from './oddities.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest, Refusal } from '../store/pending-request.ts'
@@ -21,7 +21,7 @@ export type SeenIdentity =
   /** This node's own in this cluster, whatever the time. */
   | {
       kind: 'ours'
-      pair: ClientPair
+      pair: CertificatePair
       rotateAtMs: number
       /** Where the kubelet renews: when it should have done so. Infinity where the agent does. */
       overdueAtMs: number

@@ -2,7 +2,7 @@
 import type { JoinConfiguration } from '../config/index.ts'
 import { NODES_GROUP } from '../kube/certificate-signing-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
-import type { ClientPair } from '../store/client-identity.ts'
+import type { CertificatePair } from '../store/certificate-pair.ts'
 import { nodeSubject } from './desired.ts'
 import { mismatch, type Mismatch } from './issued-certificate.ts'
 import type { Oddity } from './oddities.ts'
@@ -14,7 +14,11 @@ const odditiesOfMismatch = {
   key: 'key-mismatch',
 } as const satisfies Record<Mismatch['kind'], Oddity>
 
-export function mismatchOf(pair: ClientPair, configuration: JoinConfiguration, cluster: Cluster): Oddity | undefined {
+export function mismatchOf(
+  pair: CertificatePair,
+  configuration: JoinConfiguration,
+  cluster: Cluster,
+): Oddity | undefined {
   const { commonName } = nodeSubject(configuration)
   const { spki } = pair.certificate
   const found = mismatch(pair.certificate, pair.intermediates, {

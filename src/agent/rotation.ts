@@ -1,5 +1,5 @@
 /** When a certificate is renewed: the same moment after every restart, and another for each certificate of a fleet. */
-import type { ClientPair } from '../store/client-identity.ts'
+import type { CertificatePair } from '../store/certificate-pair.ts'
 
 /** Uniform in [0, 1), from the certificate's own SHA-256 fingerprint. */
 export const rotationFraction = (fingerprint: string): number => Number.parseInt(fingerprint.slice(0, 12), 16) / 2 ** 48
@@ -9,7 +9,7 @@ export const rotationFraction = (fingerprint: string): number => Number.parseInt
  * would put the deadline before the certificate was even written, its life is counted from when it was.
  */
 export function rotationDeadline(
-  pair: Pick<ClientPair, 'certificate' | 'writtenAtMs'>,
+  pair: Pick<CertificatePair, 'certificate' | 'writtenAtMs'>,
   window: readonly [number, number],
 ): number {
   const { notBeforeMs, notAfterMs, fingerprint } = pair.certificate

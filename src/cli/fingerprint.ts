@@ -1,11 +1,12 @@
 /** `node-bootstrap fingerprint`: the digests that people compare, each with the command that shows the other side's. */
 import { nodeFiles } from '../adapters/files.ts'
+import { CLIENT, pairPlace } from '../agent/certificate-kind.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import { sha256Hex, subjectPublicKeyInfo } from '../pki/private-key.ts'
-import { currentPairPath, readCurrentPair } from '../store/client-identity.ts'
+import { currentPairPath, readCurrentPair } from '../store/certificate-pair.ts'
 import { readClusterRecord } from '../store/cluster-record.ts'
 import { readPendingRequest } from '../store/pending-request.ts'
 import type { Invocation } from './invocation.ts'
@@ -30,7 +31,8 @@ export async function fingerprint({ values }: Invocation): Promise<ExitStatus> {
   const path = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
   const { files } = await readConfiguration(nodeFiles, path)
   const pending = await readPendingRequest(nodeFiles, files.state)
-  const stored = await readCurrentPair(nodeFiles, files.certificates)
+  const place = pairPlace(files, CLIENT)
+  const stored = await readCurrentPair(nodeFiles, place)
   const record = await readClusterRecord(nodeFiles, files.state)
   if (pending === undefined && stored.kind !== 'pair' && record === undefined)
     throw new BootstrapError('not-joined', 'there is no key, no certificate and no verified cluster here yet')
@@ -39,7 +41,7 @@ export async function fingerprint({ values }: Invocation): Promise<ExitStatus> {
       ? {}
       : { request: { name: pending.name, publicKey: sha256Hex(subjectPublicKeyInfo(pending.key)) } }),
     ...(stored.kind === 'pair'
-      ? { certificate: certificateFacts(stored.pair.certificate, currentPairPath(files.certificates)) }
+      ? { certificate: certificateFacts(stored.pair.certificate, currentPairPath(place)) }
       : {}),
     ...(record === undefined ? {} : { caCertHashes: caCertHashes(record.cluster.authorities) }),
   }

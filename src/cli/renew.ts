@@ -3,13 +3,14 @@ import { instanceLockHolder } from '../adapters/instance-lock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { sendHangUp } from '../adapters/signal.ts'
 import type { Status } from '../agent/status.ts'
+import { CLIENT, pairPlace } from '../agent/certificate-kind.ts'
 import { runAgent, type RunOptions } from '../compose/agent.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { oddities } from '../agent/oddities.ts'
 import { BootstrapError, errorCodes, EXIT, type ExitStatus } from '../lib/errors.ts'
 import { askForRenewal } from '../store/asked-renewal.ts'
-import { readCurrentPair } from '../store/client-identity.ts'
+import { readCurrentPair } from '../store/certificate-pair.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
 import { isErrorCode, readPublishedStatus, type PublishedStatus } from './published-status.ts'
@@ -57,11 +58,11 @@ async function askAgent(files: JoinConfiguration['files']): Promise<{ pid: numbe
 }
 
 /** SHA-256, lower-case hex. Throws `not-joined`. */
-async function currentFingerprint({ certificates }: JoinConfiguration['files']): Promise<string> {
-  const stored = await readCurrentPair(nodeFiles, certificates)
+async function currentFingerprint(configured: JoinConfiguration['files']): Promise<string> {
+  const stored = await readCurrentPair(nodeFiles, pairPlace(configured, CLIENT))
   if (stored.kind === 'pair') return stored.pair.certificate.fingerprint
   const what = stored.kind === 'absent' ? 'there is no certificate' : oddities[stored.fault].says
-  throw new BootstrapError('not-joined', `${what} (${certificates}): there is nothing to renew`)
+  throw new BootstrapError('not-joined', `${what} (${configured.certificates}): there is nothing to renew`)
 }
 
 async function followRenewal(

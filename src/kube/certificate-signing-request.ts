@@ -6,6 +6,7 @@ const API_VERSION = 'certificates.k8s.io/v1'
 const KIND = 'CertificateSigningRequest'
 
 export const CLIENT_SIGNER = 'kubernetes.io/kube-apiserver-client-kubelet'
+export const SERVING_SIGNER = 'kubernetes.io/kubelet-serving'
 export const NODES_GROUP = 'system:nodes'
 export const nodeUser = (nodeName: string): string => `system:node:${nodeName}`
 
@@ -13,8 +14,8 @@ export const nodeUser = (nodeName: string): string => `system:node:${nodeName}`
  * Exactly these, or the approver leaves the request pending for ever. `key encipherment` goes with an RSA key; servers
  * before 1.27 want it with any (kubernetes/kubernetes#109077; 1.20 was seen to leave a request without it alone).
  */
-export const clientUsages = (withKeyEncipherment: boolean): readonly string[] =>
-  withKeyEncipherment ? ['key encipherment', 'digital signature', 'client auth'] : ['digital signature', 'client auth']
+export const usagesFor = (purpose: string, withKeyEncipherment: boolean): readonly string[] =>
+  withKeyEncipherment ? ['key encipherment', 'digital signature', purpose] : ['digital signature', purpose]
 
 export interface DesiredRequest {
   name: string

@@ -19,16 +19,11 @@ import {
 import { OID } from './oids.ts'
 import { encodePem } from './pem.ts'
 import { subjectPublicKeyInfo } from './private-key.ts'
+import { addressOctets, type SubjectNames } from './subject-names.ts'
 
 export interface Subject {
   commonName: string
   organizations: readonly string[]
-}
-
-export interface SubjectAltNames {
-  dnsNames: readonly string[]
-  /** Each address as 4 or 16 octets. */
-  ipAddresses: readonly Uint8Array[]
 }
 
 /** What the name is a digest of, beside the key: a change of any of it is another request. */
@@ -36,6 +31,8 @@ export interface RequestIdentity {
   spki: Uint8Array
   subject: Subject
   usages: readonly string[]
+  /** Of a server's certificate. */
+  names?: SubjectNames | undefined
 }
 
 /** PrintableString where the text allows it, as Go's crypto/x509 encodes names, else UTF8String. */
@@ -51,11 +48,13 @@ const distinguishedName = (subject: Subject): Asn1 =>
     relativeName(OID.commonName, subject.commonName),
   )
 
-function attributes(names: SubjectAltNames | undefined): Asn1[] {
+function attributes(names: SubjectNames | undefined): Asn1[] {
   if (names === undefined) return []
   const generalNames = sequence(
     ...names.dnsNames.map((name) => contextPrimitive(2, Buffer.from(name, 'latin1'))),
-    ...names.ipAddresses.map((address) => contextPrimitive(7, address)),
+    ...names.ipAddresses
+      .flatMap((address) => addressOctets(address) ?? [])
+      .map((octets) => contextPrimitive(7, octets)),
   )
   const extension = sequence(objectIdentifier(OID.subjectAltName), octetString(toDer(generalNames)))
   return [sequence(objectIdentifier(OID.extensionRequest), setOf(sequence(extension)))]
@@ -71,7 +70,7 @@ function signatureAlgorithm(key: KeyObject): { identifier: Asn1; digest: 'sha256
 }
 
 /** A signed request as PEM; `names` become a subjectAltName extension request. */
-export function createCertificateSigningRequest(key: KeyObject, subject: Subject, names?: SubjectAltNames): string {
+export function createCertificateSigningRequest(key: KeyObject, subject: Subject, names?: SubjectNames): string {
   const info = sequence(
     integer(Uint8Array.of(0)),
     distinguishedName(subject),
@@ -86,12 +85,20 @@ export function createCertificateSigningRequest(key: KeyObject, subject: Subject
 /**
  * `node-csr-` and a digest, the same as the kubelet's for the same key and request, so that either finds the other's:
  * unpadded base64url of SHA-512/256 over each field as unpadded base64url and a pipe
- * (kubernetes pkg/kubelet/certificate/bootstrap/bootstrap.go, digestedName).
+ * (kubernetes pkg/kubelet/certificate/bootstrap/bootstrap.go, digestedName). A server's names follow, for which the kubelet
+ * has no such name.
  */
 export function certificateSigningRequestName(identity: RequestIdentity): string {
-  const { spki, subject, usages } = identity
+  const { spki, subject, usages, names = { dnsNames: [], ipAddresses: [] } } = identity
   const digest = createHash('sha512-256')
-  for (const field of [spki, subject.commonName, ...subject.organizations, ...usages])
+  for (const field of [
+    spki,
+    subject.commonName,
+    ...subject.organizations,
+    ...usages,
+    ...names.dnsNames,
+    ...names.ipAddresses,
+  ])
     digest.update(`${Buffer.from(field as Uint8Array).toString('base64url')}|`)
   return `node-csr-${digest.digest('base64url')}`
 }

@@ -14,6 +14,7 @@ import {
 import { OID } from './oids.ts'
 import { decodePem, encodePem, PemError } from './pem.ts'
 import { sha256Hex } from './private-key.ts'
+import { addressText, subjectNames, type SubjectNames } from './subject-names.ts'
 
 export interface Certificate {
   der: Uint8Array
@@ -29,6 +30,8 @@ export interface Certificate {
   serialNumber: string
   /** OIDs; empty where the extension is absent. */
   extendedKeyUsages: readonly string[]
+  /** DNS names and IP addresses of the subjectAltName extension; other kinds of name are passed over. */
+  subjectNames: SubjectNames
   /** SHA-256 of the whole certificate, lower-case hex. */
   fingerprint: string
   x509: X509Certificate
@@ -45,6 +48,7 @@ interface TbsFields {
   notBeforeMs: number
   notAfterMs: number
   extendedKeyUsages: string[]
+  subjectNames: SubjectNames
 }
 
 /** TBSCertificate, RFC 5280 §4.1. */
@@ -59,14 +63,15 @@ function readTbsCertificate(der: Uint8Array): TbsFields {
   const [notBeforeMs, notAfterMs] = [readTime(validity.take()), readTime(validity.take())]
   const subject = tbs.take(TAG.sequence)
   const spki = tbs.take(TAG.sequence).raw
-  const extensions = tbs.rest().find((field) => field.tag === contextTag(3))
+  const extensions = readExtensions(tbs.rest().find((field) => field.tag === contextTag(3)))
   return {
     spki,
     commonNames: readName(subject, OID.commonName),
     organizations: readName(subject, OID.organization),
     notBeforeMs,
     notAfterMs,
-    extendedKeyUsages: extensions === undefined ? [] : readExtendedKeyUsages(extensions),
+    extendedKeyUsages: extensions(OID.extendedKeyUsage).map(readObjectIdentifier),
+    subjectNames: readSubjectNames(extensions(OID.subjectAltName)),
   }
 }
 
@@ -80,15 +85,30 @@ export function readName(name: DerValue, attributeType: string): string[] {
     )
 }
 
-function readExtendedKeyUsages(field: DerValue): string[] {
-  return DerCursor.over(field.contents, TAG.sequence)
-    .rest()
-    .map((extension) => DerCursor.into(extension, TAG.sequence))
-    .filter((extension) => readObjectIdentifier(extension.take()) === OID.extendedKeyUsage)
-    .flatMap((extension) => {
-      extension.takeIf(TAG.boolean)
-      return DerCursor.over(extension.take(TAG.octetString).contents, TAG.sequence).rest().map(readObjectIdentifier)
-    })
+/** By OID, the members of each extension that is a sequence of them; none where it is absent. */
+function readExtensions(field: DerValue | undefined): (oid: string) => DerValue[] {
+  const all = field === undefined ? [] : DerCursor.over(field.contents, TAG.sequence).rest()
+  return (oid) =>
+    all
+      .map((extension) => DerCursor.into(extension, TAG.sequence))
+      .filter((extension) => readObjectIdentifier(extension.take()) === oid)
+      .flatMap((extension) => {
+        extension.takeIf(TAG.boolean)
+        return DerCursor.over(extension.take(TAG.octetString).contents, TAG.sequence).rest()
+      })
+}
+
+/** GeneralName's implicit tags, RFC 5280 §4.2.1.6. */
+const DNS_NAME = 0x82
+const IP_ADDRESS = 0x87
+
+function readSubjectNames(generalNames: readonly DerValue[]): SubjectNames {
+  const contentsOf = (tag: number): Uint8Array[] =>
+    generalNames.filter((name) => name.tag === tag).map(({ contents }) => contents)
+  return subjectNames(
+    contentsOf(DNS_NAME).map((contents) => Buffer.from(contents).toString('latin1')),
+    contentsOf(IP_ADDRESS).flatMap((octets) => addressText(octets) ?? []),
+  )
 }
 
 /** node:crypto has no text, not even an empty one, for an empty name. */

@@ -8,6 +8,7 @@ import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
+import { addressOctets, subjectNames, type SubjectNames } from '../pki/subject-names.ts'
 import { removeDurably, replaceFile } from './durable-file.ts'
 
 export interface PendingRequest {
@@ -19,6 +20,8 @@ export interface PendingRequest {
   usages: readonly string[]
   /** The lifetime that is asked for with it; undefined leaves it to the signer. */
   expirationSeconds: number | undefined
+  /** What a server's certificate is asked for; undefined for a client's. */
+  names: SubjectNames | undefined
 }
 
 export interface Refusal {
@@ -38,14 +41,14 @@ export const pendingRequestPath = (stateDirectory: string): string => join(state
 export const refusalPath = (stateDirectory: string): string => join(stateDirectory, 'refusal.json')
 
 const HEADER =
-  /^# certificatesigningrequest: (\S{1,253}), usages: ([a-z ]{1,40}(?:\+[a-z ]{1,40}){0,9}), expirationSeconds: (\d{1,12}|none)$/m
+  /^# certificatesigningrequest: (\S{1,253}), usages: ([a-z ]{1,40}(?:\+[a-z ]{1,40}){0,9}), expirationSeconds: (\d{1,12}|none)(?:, names: ([0-9A-Za-z.:+-]{0,60000}))?$/m
 const KEY_BLOCK = /-----BEGIN PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END PRIVATE KEY-----\n/
 const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE REQUEST-----\n/
 
 /** Undefined where there is none, and for one that cannot be used: a new key takes its place. */
 export async function readPendingRequest(files: Files, stateDirectory: string): Promise<PendingRequest | undefined> {
   const text = (await readText(files, pendingRequestPath(stateDirectory))) ?? ''
-  const [, name, usages, expiration] = HEADER.exec(text) ?? []
+  const [, name, usages, expiration, names] = HEADER.exec(text) ?? []
   const request = REQUEST_BLOCK.exec(text)?.[0]
   const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
   if (name === undefined || usages === undefined || request === undefined || key === undefined) return undefined
@@ -55,7 +58,16 @@ export async function readPendingRequest(files: Files, stateDirectory: string): 
     name,
     usages: usages.split('+'),
     expirationSeconds: expiration === 'none' ? undefined : Number(expiration),
+    names: names === undefined ? undefined : parseNames(names.split('+')),
   }
+}
+
+const parseNames = (all: readonly string[]): SubjectNames => {
+  const isAddress = (text: string): boolean => addressOctets(text) !== undefined
+  return subjectNames(
+    all.filter((text) => text !== '' && !isAddress(text)),
+    all.filter(isAddress),
+  )
 }
 
 export async function writePendingRequest(
@@ -63,8 +75,9 @@ export async function writePendingRequest(
   stateDirectory: string,
   pending: PendingRequest,
 ): Promise<void> {
-  const { name, usages, expirationSeconds } = pending
-  const header = `# certificatesigningrequest: ${name}, usages: ${usages.join('+')}, expirationSeconds: ${expirationSeconds ?? 'none'}\n`
+  const { name, usages, expirationSeconds, names } = pending
+  const asked = names === undefined ? '' : `, names: ${[...names.dnsNames, ...names.ipAddresses].join('+')}`
+  const header = `# certificatesigningrequest: ${name}, usages: ${usages.join('+')}, expirationSeconds: ${expirationSeconds ?? 'none'}${asked}\n`
   const content = header + privateKeyToPem(pending.key) + pending.request
   await replaceFile(files, pendingRequestPath(stateDirectory), content, 0o600, 0o700)
 }

@@ -31,7 +31,7 @@ import { decodePem, PemError, pemBlocks } from '../../src/pki/pem.ts'
 import { generatePrivateKey, privateKeyToPem, subjectPublicKeyInfo } from '../../src/pki/private-key.ts'
 import { nodeFiles } from '../../src/adapters/files.ts'
 import { readAskedRenewal } from '../../src/store/asked-renewal.ts'
-import { readCurrentPair } from '../../src/store/client-identity.ts'
+import { readCurrentPair } from '../../src/store/certificate-pair.ts'
 import { readClusterRecord } from '../../src/store/cluster-record.ts'
 import { readHookRecord } from '../../src/store/hook-record.ts'
 import { readKeyLedger } from '../../src/store/key-ledger.ts'
@@ -432,7 +432,7 @@ export const parsers: readonly Parser[] = [
   },
   {
     name: 'kubelet-client-current.pem',
-    parse: (input) => readCurrentPair(filesHolding(input), '/pki'),
+    parse: (input) => readCurrentPair(filesHolding(input), { directory: '/pki', stem: 'kubelet-client' }),
     isExpected: nothing,
     seeds: bytes(leaf.certificatePem + privateKeyToPem(key), leaf.certificatePem + authority.certificatePem),
   },

@@ -12,8 +12,9 @@ import { certificateToPem, type Certificate } from '../../pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { removeAskedRenewal } from '../../store/asked-renewal.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
-import { installPair } from '../../store/client-identity.ts'
+import { installPair } from '../../store/certificate-pair.ts'
 import { removePendingRequest } from '../../store/pending-request.ts'
+import { CLIENT, pairPlace } from '../certificate-kind.ts'
 import { pendingRequest, verifiedCluster, type ActionContext } from '../context.ts'
 import { standingOf } from '../decide.ts'
 import { nodeSubject } from '../desired.ts'
@@ -38,7 +39,8 @@ export async function install(context: ActionContext): Promise<void> {
   const isTriedOut = isInForce(context, nowMs)
   if (isTriedOut) await tryOut(context, chainPem)
   await recordApproval(context)
-  const path = await installPair(ports.files, configuration.files.certificates, chainPem, pending.key, nowMs)
+  const place = pairPlace(configuration.files, CLIENT)
+  const path = await installPair(ports.files, place, chainPem, pending.key, nowMs)
   memory.installedFingerprint = leaf.fingerprint
   if (isTriedOut) memory.authentication = { fingerprint: leaf.fingerprint, kind: 'accepted', atMs: nowMs }
   // A bundle may have been held back for the sake of the certificate before.

@@ -1,5 +1,5 @@
 /** Makes a key pair and the request for it, and keeps both in one file before anybody hears of them. */
-import { clientUsages } from '../../kube/certificate-signing-request.ts'
+import { usagesFor } from '../../kube/certificate-signing-request.ts'
 import { wantsKeyEncipherment } from '../../kube/server-version.ts'
 import {
   certificateSigningRequestName,
@@ -8,6 +8,7 @@ import {
 import { generatePrivateKey, keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { readKeyLedger, writeKeyLedger } from '../../store/key-ledger.ts'
 import { writePendingRequest } from '../../store/pending-request.ts'
+import { CLIENT } from '../certificate-kind.ts'
 import { apiServer, type ActionContext } from '../context.ts'
 import type { Requester } from '../decide.ts'
 import { expirationSeconds, nodeSubject } from '../desired.ts'
@@ -20,7 +21,7 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
   // Before a key is made: without a credential there would be nobody to send its request.
   const api = await apiServer(context, requester)
   const isRsa = keyAlgorithm.startsWith('RSA')
-  const usages = clientUsages(isRsa || (await wantsKeyEncipherment(ports.client, api, signal)))
+  const usages = usagesFor(CLIENT.purpose.usage, isRsa || (await wantsKeyEncipherment(ports.client, api, signal)))
   const key = await generatePrivateKey(keyAlgorithm)
   const spki = subjectPublicKeyInfo(key)
   const subject = nodeSubject(configuration)
@@ -34,6 +35,7 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
     name,
     usages,
     expirationSeconds: expirationSeconds(durationMs),
+    names: undefined,
   })
   if (requester === 'bootstrap') await countKey(context)
   memory.request = undefined

@@ -6,8 +6,9 @@ import type { Hook } from '../../config/index.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import type { ProcessEnd } from '../../lib/ports.ts'
 import { printable } from '../../lib/text.ts'
-import { currentPairPath } from '../../store/client-identity.ts'
+import { currentPairPath } from '../../store/certificate-pair.ts'
 import { writeHookRecord } from '../../store/hook-record.ts'
+import { CLIENT, pairPlace } from '../certificate-kind.ts'
 import { verifiedCluster, type ActionContext } from '../context.ts'
 import type { DueHook, DueHooks } from '../hooks.ts'
 
@@ -83,7 +84,7 @@ function sentence(end: ProcessEnd, { timeoutMs }: Hook): string {
 /** What has changed, for the hook to look at. No secret: the certificate's file is named, not its content. */
 function hookEnvironment(context: ActionContext, { event, certificate }: DueHooks): Record<string, string> {
   const { configuration, seen } = context
-  const { kubeconfig, ca, certificates } = configuration.files
+  const { kubeconfig, ca } = configuration.files
   const notAfterMs = seen.identity.kind === 'ours' ? seen.identity.pair.certificate.notAfterMs : 0
   return {
     NODE_BOOTSTRAP_EVENT: event,
@@ -91,7 +92,7 @@ function hookEnvironment(context: ActionContext, { event, certificate }: DueHook
     NODE_BOOTSTRAP_SERVER: verifiedCluster(context).cluster.server.href.replace(/\/$/, ''),
     NODE_BOOTSTRAP_KUBECONFIG: kubeconfig,
     NODE_BOOTSTRAP_CA: ca,
-    NODE_BOOTSTRAP_CERTIFICATE: currentPairPath(certificates),
+    NODE_BOOTSTRAP_CERTIFICATE: currentPairPath(pairPlace(configuration.files, CLIENT)),
     NODE_BOOTSTRAP_FINGERPRINT: `SHA256:${certificate}`,
     NODE_BOOTSTRAP_NOT_AFTER: new Date(notAfterMs).toISOString(),
   }

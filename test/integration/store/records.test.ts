@@ -150,6 +150,7 @@ describe('the state directory', () => {
         name: 'node-csr-abc_-',
         usages: ['digital signature', 'client auth'],
         expirationSeconds: 600,
+        names: undefined,
       }
     }
     const path = (): string => join(directory, 'pending-request.pem')

@@ -1,6 +1,6 @@
 /** The things that the agent looks at, made for tests of its decisions: a configuration, a cluster, a pair, a request. */
 import { createPrivateKey } from 'node:crypto'
-import { clientUsages, type ObservedRequest, type Outcome } from '../../../src/kube/certificate-signing-request.ts'
+import { usagesFor, type ObservedRequest, type Outcome } from '../../../src/kube/certificate-signing-request.ts'
 import { parseConfiguration, type JoinConfiguration } from '../../../src/config/index.ts'
 import {
   createCertificateAuthority,
@@ -13,7 +13,7 @@ import {
 } from '../../../src/pki/certificate-signing-request.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
-import type { ClientPair } from '../../../src/store/client-identity.ts'
+import type { CertificatePair } from '../../../src/store/certificate-pair.ts'
 import type { ClusterRecord } from '../../../src/store/cluster-record.ts'
 import type { PendingRequest, Refusal } from '../../../src/store/pending-request.ts'
 import { digest, discoveryDigest } from '../../../src/agent/digests.ts'
@@ -66,7 +66,7 @@ export function recordFor(configuration: JoinConfiguration, authority: Certifica
 }
 
 /** What the signer of a good cluster issues for worker-1, valid for a day from `NOW_MS`; every field can be another. */
-export function pairFrom(authority: CertificateAuthority, overrides: CertificateOptions = {}): ClientPair {
+export function pairFrom(authority: CertificateAuthority, overrides: CertificateOptions = {}): CertificatePair {
   const issued = authority.issue({
     commonName: 'system:node:worker-1',
     organizations: ['system:nodes'],
@@ -85,15 +85,16 @@ export function pairFrom(authority: CertificateAuthority, overrides: Certificate
   }
 }
 
-export function pendingFor(pair: Pick<ClientPair, 'key'>): PendingRequest {
+export function pendingFor(pair: Pick<CertificatePair, 'key'>): PendingRequest {
   const subject = { commonName: 'system:node:worker-1', organizations: ['system:nodes'] }
-  const usages = clientUsages(false)
+  const usages = usagesFor('client auth', false)
   return {
     key: pair.key,
     request: createCertificateSigningRequest(pair.key, subject),
     name: certificateSigningRequestName({ spki: subjectPublicKeyInfo(pair.key), subject, usages }),
     usages,
     expirationSeconds: undefined,
+    names: undefined,
   }
 }
 
@@ -132,7 +133,7 @@ export const NOTHING_ODD = {
 } as const
 
 /** This node's own pair in its place, renewed by the agent. */
-export const identityOf = (pair: ClientPair, rotateAtMs: number): SeenIdentity & { kind: 'ours' } => ({
+export const identityOf = (pair: CertificatePair, rotateAtMs: number): SeenIdentity & { kind: 'ours' } => ({
   kind: 'ours',
   pair,
   rotateAtMs,

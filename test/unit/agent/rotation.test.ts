@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { rotationDeadline, rotationFraction } from '../../../src/agent/rotation.ts'
-import type { ClientPair } from '../../../src/store/client-identity.ts'
+import type { CertificatePair } from '../../../src/store/certificate-pair.ts'
 import { DAY_MS, MINUTE_MS, newAuthority, NOW_MS, pairFrom } from './fixtures.ts'
 
 const WINDOW = [0.7, 0.9] as const
@@ -10,7 +10,7 @@ const pair = pairFrom(newAuthority())
 const fingerprintOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /** Only what the deadline depends on differs from a real pair. */
-const pairWith = (certificate: Partial<ClientPair['certificate']>, writtenAtMs = NOW_MS): ClientPair => ({
+const pairWith = (certificate: Partial<CertificatePair['certificate']>, writtenAtMs = NOW_MS): CertificatePair => ({
   ...pair,
   certificate: { ...pair.certificate, ...certificate },
   writtenAtMs,

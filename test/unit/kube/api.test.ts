@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { ApiClient, apiUrl, type ApiServer } from '../../../src/kube/api-request.ts'
 import {
-  clientUsages,
+  usagesFor,
   CLIENT_SIGNER,
   parseRequestObject,
   requestObject,
@@ -121,7 +121,7 @@ const desired = {
   name: 'node-csr-x',
   request: 'PEM',
   signerName: CLIENT_SIGNER,
-  usages: clientUsages(false),
+  usages: usagesFor('client auth', false),
   expirationSeconds: undefined,
 }
 const object = (more: object = {}, uid = 'u') => ({

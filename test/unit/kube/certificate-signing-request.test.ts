@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
-  clientUsages,
+  usagesFor,
   isSameRequest,
   parseRequestObject,
   parseWatchEvent,
@@ -12,7 +12,7 @@ const desired = {
   name: 'node-csr-x',
   request: '-----BEGIN CERTIFICATE REQUEST-----\nYQ==\n-----END CERTIFICATE REQUEST-----\n',
   signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
-  usages: clientUsages(false),
+  usages: usagesFor('client auth', false),
   expirationSeconds: 600,
 }
 const metadata = { name: 'n', uid: 'u', resourceVersion: '7', creationTimestamp: '2026-01-01T00:00:00Z' }
@@ -41,7 +41,7 @@ describe('the CertificateSigningRequest to create', () => {
   })
 
   it('asks for key encipherment where it must', () => {
-    assert.deepEqual(clientUsages(true), ['key encipherment', 'digital signature', 'client auth'])
+    assert.deepEqual(usagesFor('client auth', true), ['key encipherment', 'digital signature', 'client auth'])
   })
 })
 

@@ -13,7 +13,7 @@ import { openssl, opensslText } from '../../harness/openssl.ts'
 const subject = { commonName: 'system:node:worker-1', organizations: ['system:nodes'] }
 const names = {
   dnsNames: ['worker-1', 'worker-1.example.com'],
-  ipAddresses: [Uint8Array.of(10, 0, 0, 7), Uint8Array.from([0xfd, ...Array<number>(14).fill(0), 7])],
+  ipAddresses: ['10.0.0.7', 'fd00::7'],
 }
 /** The outer AlgorithmIdentifier's DER. */
 function signatureAlgorithm(pem: string): Uint8Array {

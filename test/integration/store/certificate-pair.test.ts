@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { generatePrivateKey, privateKeyFromPem, subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
-import { currentPairPath, installPair, readCurrentPair } from '../../../src/store/client-identity.ts'
+import { currentPairPath, installPair, readCurrentPair, type PairPlace } from '../../../src/store/certificate-pair.ts'
 import { Crash, faultyFiles } from '../../harness/faulty-files.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts'
 
@@ -21,20 +21,22 @@ async function issue(commonName = 'system:node:a') {
 describe('the client identity on disk', () => {
   let temporary: TemporaryDirectory
   let directory: string
+  let place: PairPlace
   let current: string
   beforeEach(async () => {
     temporary = await temporaryDirectory()
     directory = temporary.path
-    current = currentPairPath(directory)
+    place = { directory, stem: 'kubelet-client' }
+    current = currentPairPath(place)
   })
   afterEach(async () => {
     await temporary[Symbol.asyncDispose]()
   })
   const { files } = faultyFiles()
   const install = async (identity: Awaited<ReturnType<typeof issue>>, atMs = AT_MS, on = files): Promise<string> =>
-    await installPair(on, directory, identity.chainPem, identity.key, atMs)
+    await installPair(on, place, identity.chainPem, identity.key, atMs)
   async function loadedKey() {
-    const read = await readCurrentPair(files, directory)
+    const read = await readCurrentPair(files, place)
     assert(read.kind === 'pair', JSON.stringify(read))
     return read.pair.key
   }
@@ -53,7 +55,7 @@ describe('the client identity on disk', () => {
     const identity = await issue()
     const path = await install({ ...identity, chainPem: identity.chainPem + authority.certificatePem })
     await utimes(path, 1_000_000, 1_000_000)
-    const read = await readCurrentPair(files, directory)
+    const read = await readCurrentPair(files, place)
     assert(read.kind === 'pair')
     const { pair } = read
     assert.deepEqual(pair.certificate.commonNames, ['system:node:a'])
@@ -78,13 +80,13 @@ describe('the client identity on disk', () => {
   })
 
   it('is absent where nothing is, not even the directory', async () => {
-    assert.deepEqual(await readCurrentPair(files, directory), { kind: 'absent' })
-    assert.deepEqual(await readCurrentPair(files, join(directory, 'none')), { kind: 'absent' })
+    assert.deepEqual(await readCurrentPair(files, place), { kind: 'absent' })
+    assert.deepEqual(await readCurrentPair(files, { ...place, directory: join(directory, 'none') }), { kind: 'absent' })
   })
 
   it('is broken where the link leads nowhere', async () => {
     await symlink(join(directory, 'gone.pem'), current)
-    assert.deepEqual(await readCurrentPair(files, directory), { kind: 'broken', fault: 'link-dangling' })
+    assert.deepEqual(await readCurrentPair(files, place), { kind: 'broken', fault: 'link-dangling' })
   })
 
   it('is broken wherever a crash of another program may have cut the file', async () => {
@@ -92,7 +94,7 @@ describe('the client identity on disk', () => {
     await unlink(current)
     for (let length = 0; length < text.length - 1; length += 7) {
       await writeFile(current, text.slice(0, length))
-      assert.equal((await readCurrentPair(files, directory)).kind, 'broken', `${length} bytes`)
+      assert.equal((await readCurrentPair(files, place)).kind, 'broken', `${length} bytes`)
     }
   })
 
@@ -109,14 +111,14 @@ describe('the client identity on disk', () => {
   ] as const)
     it(`is broken with ${name}`, async () => {
       await writeFile(current, await content())
-      const read = await readCurrentPair(files, directory)
+      const read = await readCurrentPair(files, place)
       assert(read.kind === 'broken')
       assert.equal(read.fault, fault)
     })
 
   it('cannot be read where a directory is in its place: that is the file system’s to say', async () => {
     await mkdir(current)
-    await assert.rejects(readCurrentPair(files, directory), (thrown) => thrown instanceof BootstrapError)
+    await assert.rejects(readCurrentPair(files, place), (thrown) => thrown instanceof BootstrapError)
   })
 
   it('replaces a plain file and a dangling link', async () => {

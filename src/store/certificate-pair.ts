@@ -1,7 +1,7 @@
 /**
- * The kubelet's client certificate and key: `kubelet-client-<time>.pem`, never overwritten, and the link
- * `kubelet-client-current.pem` to the one in force. Read with a typed answer for what can stand there; installed so
- * that there is a loadable pair at every instant.
+ * A certificate of the kubelet's and its key: `<stem>-<time>.pem`, never overwritten, and the link `<stem>-current.pem` to
+ * the one in force. Read with a typed answer for what can stand there; installed so that there is a loadable pair at
+ * every instant.
  */
 import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
@@ -12,7 +12,13 @@ import { CertificateError, parseCertificates, type Certificate } from '../pki/ce
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
 import { replaceFile, replaceLink } from './durable-file.ts'
 
-export interface ClientPair {
+/** Where the pairs of one kind stand: the kubelet's own names for them (client-go util/certificate, certificate_store.go). */
+export interface PairPlace {
+  directory: string
+  stem: 'kubelet-client' | 'kubelet-server'
+}
+
+export interface CertificatePair {
   certificate: Certificate
   /** What came with it, leaf excluded. */
   intermediates: readonly Certificate[]
@@ -29,14 +35,13 @@ export type PairFault =
 /** Where a loadable pair stands other than the agent, and the kubelet, put it. */
 export type Misplacement = 'not-a-link' | 'readable-by-others'
 
-export type StoredIdentity =
+export type StoredPair =
   | { kind: 'absent' }
   | { kind: 'broken'; fault: PairFault }
-  | { kind: 'pair'; pair: ClientPair; misplacement: Misplacement | undefined }
+  | { kind: 'pair'; pair: CertificatePair; misplacement: Misplacement | undefined }
 
-const CURRENT = 'kubelet-client-current.pem'
-/** Its groups are the time, to the second, and the number of a further file of that second. */
-const DATED = /^kubelet-client-(\d{4}(?:-\d\d){5})(?:\.(\d{1,6}))?\.pem$/
+/** After the stem. Its groups are the time, to the second, and the number of a further file of that second. */
+const DATED = /^-(\d{4}(?:-\d\d){5})(?:\.(\d{1,6}))?\.pem$/
 const FILES_KEPT = 2
 const MODE = 0o600
 /** The permission bits that give anybody but the owner anything. */
@@ -45,21 +50,20 @@ const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+--
 const KEY_BLOCK =
   /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END (?:EC |RSA )?PRIVATE KEY-----/
 
-export const currentPairPath = (certificatesDirectory: string): string => join(certificatesDirectory, CURRENT)
+export const currentPairPath = ({ directory, stem }: PairPlace): string => join(directory, `${stem}-current.pem`)
 
 /** Reads through the link. Only failures of the file system itself throw. */
-export async function readCurrentPair(files: Files, certificatesDirectory: string): Promise<StoredIdentity> {
-  const path = currentPairPath(certificatesDirectory)
+export async function readCurrentPair(files: Files, place: PairPlace): Promise<StoredPair> {
+  const path = currentPairPath(place)
   const entry = await files.stat(path)
   if (entry === undefined)
-    return (await datedFiles(files, certificatesDirectory)).length === 0
+    return (await datedFiles(files, place)).length === 0
       ? { kind: 'absent' }
       : { kind: 'broken', fault: 'link-missing' }
   const text = await readText(files, path)
   if (text === undefined) return { kind: 'broken', fault: 'link-dangling' }
   const target = entry.kind === 'link' ? await files.readLink(path) : undefined
-  const written =
-    target === undefined ? entry : await files.stat(join(certificatesDirectory, target.split('/').pop() ?? ''))
+  const written = target === undefined ? entry : await files.stat(join(place.directory, target.split('/').pop() ?? ''))
   const pair = parsePair(text, written?.modifiedMs ?? entry.modifiedMs)
   if (typeof pair === 'string') return { kind: 'broken', fault: pair }
   const isExposed = written?.kind === 'file' && (written.mode & OTHERS) !== 0
@@ -68,16 +72,16 @@ export async function readCurrentPair(files: Files, certificatesDirectory: strin
 }
 
 /** The dated pairs that can be loaded, newest first, whether the link leads to one of them or not. */
-export async function readDatedPairs(files: Files, certificatesDirectory: string): Promise<ClientPair[]> {
-  const pairs: ClientPair[] = []
-  for (const path of (await datedFiles(files, certificatesDirectory)).toReversed()) {
+export async function readDatedPairs(files: Files, place: PairPlace): Promise<CertificatePair[]> {
+  const pairs: CertificatePair[] = []
+  for (const path of (await datedFiles(files, place)).toReversed()) {
     const pair = parsePair((await readText(files, path)) ?? '', (await files.stat(path))?.modifiedMs ?? 0)
     if (typeof pair !== 'string') pairs.push(pair)
   }
   return pairs
 }
 
-function parsePair(text: string, writtenAtMs: number): ClientPair | PairFault {
+function parsePair(text: string, writtenAtMs: number): CertificatePair | PairFault {
   const chainPem = (text.match(CERTIFICATE_BLOCK) ?? []).map((block) => `${block}\n`).join('')
   const key = privateKeyFromPem(KEY_BLOCK.exec(text)?.[0] ?? '')
   if (key === undefined) return 'private-key-unreadable'
@@ -102,24 +106,23 @@ const timeStamp = (nowMs: number): string => new Date(nowMs).toISOString().slice
  */
 export async function installPair(
   files: Files,
-  certificatesDirectory: string,
+  place: PairPlace,
   chainPem: string,
   key: KeyObject,
   nowMs: number,
 ): Promise<string> {
   const content = chainPem + privateKeyToPem(key)
-  const known = await datedFiles(files, certificatesDirectory)
+  const known = await datedFiles(files, place)
   const path =
-    (await fileOfContent(files, known, content)) ??
-    (await writeDatedFile(files, certificatesDirectory, known, content, nowMs))
-  await replaceLink(files, currentPairPath(certificatesDirectory), path)
-  for (const other of await staleFiles(files, certificatesDirectory, path)) await files.remove(other)
+    (await fileOfContent(files, known, content)) ?? (await writeDatedFile(files, place, known, content, nowMs))
+  await replaceLink(files, currentPairPath(place), path)
+  for (const other of await staleFiles(files, place, path)) await files.remove(other)
   return path
 }
 
 /** Dated files that are of no use beside `current`: others may read them, or they are older than the last two. */
-export async function staleFiles(files: Files, certificatesDirectory: string, current: string): Promise<string[]> {
-  const others = (await datedFiles(files, certificatesDirectory)).filter((path) => path !== current)
+export async function staleFiles(files: Files, place: PairPlace, current: string): Promise<string[]> {
+  const others = (await datedFiles(files, place)).filter((path) => path !== current)
   const exposed: string[] = []
   for (const path of others) if (!(await isPrivate(files, path))) exposed.push(path)
   const kept = others.filter((path) => !exposed.includes(path))
@@ -136,22 +139,23 @@ interface DatedFile {
   number: number
 }
 
-function dated(path: string): DatedFile | undefined {
-  const [, stamp, number = '0'] = DATED.exec(basename(path)) ?? []
+function dated({ stem }: PairPlace, path: string): DatedFile | undefined {
+  const name = basename(path)
+  const [, stamp, number = '0'] = (name.startsWith(stem) ? DATED.exec(name.slice(stem.length)) : undefined) ?? []
   return stamp === undefined ? undefined : { stamp, number: Number(number) }
 }
 
 /** Everything of the pair that stands in the directory: the link, then the dated files. */
-export async function pairPaths(files: Files, certificatesDirectory: string): Promise<string[]> {
-  return [currentPairPath(certificatesDirectory), ...(await datedFiles(files, certificatesDirectory))]
+export async function pairPaths(files: Files, place: PairPlace): Promise<string[]> {
+  return [currentPairPath(place), ...(await datedFiles(files, place))]
 }
 
 /** Oldest first. As mere names, `….1.pem` would come before `….pem`. */
-async function datedFiles(files: Files, certificatesDirectory: string): Promise<string[]> {
-  return (await files.list(certificatesDirectory))
+async function datedFiles(files: Files, place: PairPlace): Promise<string[]> {
+  return (await files.list(place.directory))
     .flatMap((name) => {
-      const file = dated(name)
-      return file === undefined ? [] : [{ ...file, path: join(certificatesDirectory, name) }]
+      const file = dated(place, name)
+      return file === undefined ? [] : [{ ...file, path: join(place.directory, name) }]
     })
     .sort((one, other) => (one.stamp === other.stamp ? one.number - other.number : one.stamp < other.stamp ? -1 : 1))
     .map(({ path }) => path)
@@ -165,15 +169,15 @@ async function fileOfContent(files: Files, paths: readonly string[], content: st
 
 async function writeDatedFile(
   files: Files,
-  certificatesDirectory: string,
+  place: PairPlace,
   taken: readonly string[],
   content: string,
   nowMs: number,
 ): Promise<string> {
   const stamp = timeStamp(nowMs)
-  const newest = taken.map(dated).findLast((file) => file?.stamp === stamp)
+  const newest = taken.map((path) => dated(place, path)).findLast((file) => file?.stamp === stamp)
   const suffix = newest === undefined ? '' : `.${newest.number + 1}`
-  const path = join(certificatesDirectory, `kubelet-client-${stamp}${suffix}.pem`)
+  const path = join(place.directory, `${place.stem}-${stamp}${suffix}.pem`)
   await replaceFile(files, path, content, MODE)
   return path
 }
