@@ -1,6 +1,6 @@
 /** The real agent against whoever hands out, redirects, rewrites or stands in front of the kubeconfig that it is to believe. */
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import type { ErrorCode } from '../../src/lib/errors.ts'
@@ -113,6 +113,19 @@ describe('a kubeconfig from an attacker', function () {
       await stage.node.configure({ discovery: { token: undefined, file: { path } }, bootstrap: { token: stage.token } })
       await assertRefused(stage, code)
     })
+
+  it('of more than any memory holds is refused in a file by its size, unread', async () => {
+    await using stage = await createStage(controlPlane)
+    const path = join(stage.node.directory, 'cluster-info.yaml')
+    await writeFile(path, kubeconfig())
+    // Sparse: it takes no room on the disk.
+    await truncate(path, 1024 ** 4)
+    await stage.node.configure({
+      discovery: { token: undefined, file: { path }, timeout: '1s' },
+      bootstrap: { token: stage.token },
+    })
+    await assertRefused(stage, 'storage-malformed')
+  })
 
   it('is read as it is meant with CRLF at its line ends and a BOM', async () => {
     await using server = await serve()

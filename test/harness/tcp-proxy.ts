@@ -7,7 +7,7 @@ interface Connection {
   upstream: Socket
 }
 
-export class TcpProxy {
+export class TcpProxy implements AsyncDisposable {
   /** Since the start; refused ones are not seen. */
   connections = 0
   bytesToUpstream = 0
@@ -76,6 +76,10 @@ export class TcpProxy {
     this.#server = undefined
     this.cut()
     if (server !== undefined) await server[Symbol.asyncDispose]()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.refuse()
   }
 
   /** Everything stays open and is accepted, and nothing moves, until `comeBack`. */

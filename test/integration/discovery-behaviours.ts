@@ -1,10 +1,11 @@
-/** Joining by a kubeconfig, from a file and over https, with each thing that may be trusted and each credential. */
+/** Joining by a kubeconfig, from a file and over https, with each thing that may be trusted and each credential; and what policy makes of a token alone. */
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { DocumentServer } from '../harness/document-server.ts'
 import { eventually } from '../harness/eventually.ts'
 import { DEADLINE_MS, type JoiningNode } from '../harness/joining-node.ts'
+import { TcpProxy } from '../harness/tcp-proxy.ts'
 import { terminate, type Suite } from './behaviour-suite.ts'
 
 const BOOTSTRAPPERS = ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token']
@@ -38,11 +39,35 @@ async function joins(node: JoiningNode): Promise<string> {
 }
 
 export function discoveryBehaviours(suite: Suite): void {
+  describe('by a token, where policy.require says pinned', () => {
+    byPinnedToken(suite)
+  })
   describe('by a kubeconfig in a file', () => {
     byFile(suite)
   })
   describe('by a kubeconfig over https', () => {
     byHttps(suite)
+  })
+}
+
+function byPinnedToken(suite: Suite): void {
+  it('asks nothing of anybody without a pin, and joins with one', async () => {
+    await using proxy = await TcpProxy.start(suite.controlPlane.endpoint)
+    const policy = { require: ['pinned'] }
+    const pinless = { caCertHashes: undefined, unsafeSkipCAVerification: true }
+    const node = await suite.node({
+      overrides: { policy, discovery: { token: { endpoints: [proxy.endpoint], ...pinless } } },
+    })
+    const { code, agent } = await node.runOnce()
+    assert.equal(code, 78)
+    assert.ok(
+      agent.lines.some((line) => line.includes('"code":"policy-violated"')),
+      agent.lines.join('\n'),
+    )
+    assert.equal(proxy.connections, 0)
+    await node.configure({ policy, discovery: { token: { endpoints: [proxy.endpoint] } } })
+    await joins(node)
+    assert.ok(proxy.bytesToUpstream > 0)
   })
 }
 
@@ -53,9 +78,11 @@ function byFile(suite: Suite): void {
     ...more,
   })
 
-  it('joins with the token in it', async () => {
+  it('joins with the token in it, whose line ends are CRLF, behind a BOM', async () => {
     const node = await suite.node({ overrides: by({}) })
-    await writeFile(path(), kubeconfigOf(suite, { user: { token: await suite.controlPlane.createToken() } }))
+    const user = { token: await suite.controlPlane.createToken() }
+    const lines = JSON.stringify(JSON.parse(kubeconfigOf(suite, { user })), undefined, 1).split('\n')
+    await writeFile(path(), `\ufeff${lines.join('\r\n')}\r\n`)
     assert.match(await joins(node), /^system:bootstrap:/)
   })
 
