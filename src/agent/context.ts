@@ -12,7 +12,8 @@ import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest } from '../store/pending-request.ts'
 import { readBootstrapToken } from './credentials.ts'
 import type { Requester } from './decide.ts'
-import type { Observed, Memory } from './observed.ts'
+import type { CertificateKind } from './certificate-kind.ts'
+import type { CertificateMemory, Memory, Observed, SeenCertificate } from './observed.ts'
 
 export interface AgentPorts {
   files: Files
@@ -36,6 +37,10 @@ export interface ActionContext {
   configuration: JoinConfiguration
   seen: Observed
   memory: Memory
+  /** Of the certificate that the action is about: its kind, what was seen of it, and what to remember. */
+  kind: CertificateKind
+  certificate: SeenCertificate
+  certificateMemory: CertificateMemory
   /** Memory has changed while the action goes on. */
   onProgress: () => void
   /** Aborts when the action is to be broken off: by a new configuration, by the operator's wish, by the end of the agent. */
@@ -52,9 +57,9 @@ export function verifiedCluster({ seen }: ActionContext): ClusterRecord {
   return seen.trust.record
 }
 
-export function pendingRequest({ seen }: ActionContext): PendingRequest {
-  if (seen.pending === undefined) throw impossible('a request under way')
-  return seen.pending
+export function pendingRequest({ certificate }: ActionContext): PendingRequest {
+  if (certificate.pending === undefined) throw impossible('a request under way')
+  return certificate.pending
 }
 
 /** The verified cluster's API server, asked as `requester`. */

@@ -20,17 +20,18 @@ export interface DueHooks {
 }
 
 /**
- * Undefined where nothing is to be run or recorded. Where no record is, the certificate is taken for the first one; and a
- * join whose hooks never succeeded stays a join after a renewal.
+ * Undefined where nothing is to be run or recorded. Where no record is, the certificate is taken for the first one, which is
+ * told as `firstEvent`; and a join whose hooks never succeeded stays a join after a renewal.
  */
 export function dueHooks(
   configured: HooksConfiguration,
   record: HookRecord | undefined,
   certificate: string,
+  firstEvent: HookEvent,
 ): DueHooks | undefined {
   if (configured.afterJoin.length + configured.afterRenew.length === 0) return undefined
   const isCurrent = record?.certificate === certificate
-  const event = record === undefined ? 'joined' : eventOf(record, isCurrent)
+  const event = record === undefined ? firstEvent : eventOf(record, isCurrent)
   const done = isCurrent ? record.done : []
   const hooks = named(configured, event).filter(({ digest }) => !done.includes(digest))
   return isCurrent && record.isComplete && hooks.length === 0 ? undefined : { event, certificate, hooks, done }

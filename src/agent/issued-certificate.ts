@@ -3,12 +3,17 @@ import type { Cluster } from '../kube/cluster.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import { CertificateError, chainsTo, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import { OID } from '../pki/oids.ts'
+import { coversNames, type SubjectNames } from '../pki/subject-names.ts'
 
 export interface ExpectedCertificate {
   /** DER of the SubjectPublicKeyInfo that was sent. */
   spki: Uint8Array
   commonName: string
   organization: string
+  /** OID of the extended key usage that it is for. */
+  purpose: string
+  /** What a server's certificate must be good for; undefined for a client's. */
+  names: SubjectNames | undefined
   cluster: Cluster
 }
 
@@ -16,7 +21,7 @@ export interface ExpectedCertificate {
 const MAX_CERTIFICATES = 10
 
 export interface Mismatch {
-  kind: 'key' | 'subject' | 'usage' | 'authority'
+  kind: 'key' | 'subject' | 'usage' | 'names' | 'authority'
   /** In words that follow "the certificate". */
   problem: string
 }
@@ -33,8 +38,13 @@ export function mismatch(
     return { kind: 'subject', problem: `is for ${certificate.subjectText}, not for ${expected.commonName}` }
   if (!isOnly(certificate.organizations, expected.organization))
     return { kind: 'subject', problem: `is not in the organization ${expected.organization} alone` }
-  if (!certificate.extendedKeyUsages.includes(OID.clientAuth))
-    return { kind: 'usage', problem: 'may not be used for client authentication' }
+  if (!certificate.extendedKeyUsages.includes(expected.purpose))
+    return {
+      kind: 'usage',
+      problem: `may not be used for ${expected.purpose === OID.clientAuth ? 'client' : 'server'} authentication`,
+    }
+  if (expected.names !== undefined && !coversNames(certificate.subjectNames, expected.names))
+    return { kind: 'names', problem: 'lacks names or addresses that were asked for' }
   if (!chainsTo(certificate, intermediates, expected.cluster.authorities))
     return { kind: 'authority', problem: "is not signed by the cluster's CA" }
   return undefined

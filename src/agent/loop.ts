@@ -7,6 +7,7 @@ import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import { act } from './act.ts'
 import { isTransient, retryDelayMs } from './backoff.ts'
 import { newMemory, NOTHING_SEEN } from './beginning.ts'
+import { CLIENT } from './certificate-kind.ts'
 import type { ActionContext, AgentPorts } from './context.ts'
 import { decide, msUntilLapse, type Action } from './decide.ts'
 import { isErrand, LONGEST_ERRAND_PAUSE_MS, msUntilNextAttempt } from './errands.ts'
@@ -148,7 +149,8 @@ export class Loop {
 
   #context(seen: Observed, onProgress: () => void, signal: AbortSignal, stopped: AbortSignal): ActionContext {
     const [ports, configuration, memory] = [this.#ports, this.#configuration, this.#memory]
-    return { ports, configuration, seen, memory, onProgress, signal, stopped }
+    const about = { kind: CLIENT, certificate: seen, certificateMemory: memory }
+    return { ports, configuration, seen, memory, ...about, onProgress, signal, stopped }
   }
 
   /** What has just succeeded and is needed again is not done over and over: that is a failure, and waits as one. */

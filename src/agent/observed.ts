@@ -55,28 +55,39 @@ export interface FailedErrand {
   nextAttemptMs: number
 }
 
-export interface Observed {
-  trust: SeenTrust
-  /** See Memory. */
-  rediscoveryFailed: boolean
+/** What was seen of one kind of certificate, and of the way to the next one. */
+export interface SeenCertificate {
   identity: SeenIdentity
-  /** Whether ca.crt and the kubeconfig say what they should. */
-  published: boolean
   /** The hooks that are still to be run for the certificate in force. */
   hooks: DueHooks | undefined
   /** Of those hooks. */
   failedHooks: FailedErrand | undefined
-  authentication: SeenAuthentication
-  bundle: SeenBundle | undefined
-  /** See Memory. */
-  nextRecheckMs: number | undefined
-  failedRecheck: FailedErrand | undefined
   /** The key and request that are under way, if they are still what today's configuration asks for. */
   pending: PendingRequest | undefined
   /** The cluster's view of the pending request, as last heard. */
   request: ObservedRequest | undefined
   /** What became of an earlier request, unless the configuration has changed or the operator asked to try again. */
   refusal: Refusal | undefined
+  /** When keys were made that count against the budget, for today's configuration and since the operator last asked. */
+  keysMadeAtMs: readonly number[]
+  /** Paths of files that are of no use any more, as a crash leaves them. */
+  leftOver: readonly string[]
+  /** Everything odd about it on the disk, by name. */
+  oddities: readonly Oddity[]
+}
+
+/** Its own fields are those of the client certificate, which is the node's identity. */
+export interface Observed extends SeenCertificate {
+  trust: SeenTrust
+  /** See Memory. */
+  rediscoveryFailed: boolean
+  /** Whether ca.crt and the kubeconfig say what they should. */
+  published: boolean
+  authentication: SeenAuthentication
+  bundle: SeenBundle | undefined
+  /** See Memory. */
+  nextRecheckMs: number | undefined
+  failedRecheck: FailedErrand | undefined
   /** What the trust rests on, as far as it is known. */
   findings: readonly Finding[]
   /** Those of the findings that policy.require forbids. */
@@ -85,24 +96,24 @@ export interface Observed {
   hasJoined: boolean
   /** Whether a request may be made with the bootstrap credential: recovery.rejoin forbids it to a node that had joined. */
   mayJoin: boolean
-  /** When keys were made for such requests, for today's configuration and since the operator last asked. */
-  keysMadeAtMs: readonly number[]
-  /** Paths of files that are of no use any more, as a crash leaves them. */
-  leftOver: readonly string[]
-  /** Everything odd on the disk, by name. */
-  oddities: readonly Oddity[]
 }
 
-/** What is known beside the disk. */
-export interface Memory {
+/** What is known of one kind of certificate beside the disk. */
+export interface CertificateMemory {
   /** What the cluster last said of the request. */
   request: ObservedRequest | undefined
   /** The operator asked to try a refused request again. */
   retryRefused: boolean
-  /** The verified cluster's server no longer holds a certificate of its CA: it is to be discovered again. */
-  doubtsCluster: boolean
   /** Of the certificate that this process installed last: one that differs from it was installed by another program. */
   installedFingerprint: string | undefined
+  /** Of the hooks for the certificate with that fingerprint. */
+  failedHooks: (FailedErrand & { certificate: string }) | undefined
+}
+
+/** What is known beside the disk. Its own fields are those of the client certificate. */
+export interface Memory extends CertificateMemory {
+  /** The verified cluster's server no longer holds a certificate of its CA: it is to be discovered again. */
+  doubtsCluster: boolean
   /** The last discovery, of a cluster that another one had found before, did not succeed. */
   rediscoveryFailed: boolean
   /** The bootstrap token with which this process has filed a request, and when it last did. */
@@ -117,6 +128,4 @@ export interface Memory {
   /** When, by the wall clock, the cluster is asked again whether all is as it was; undefined: never, as in `run --once`. */
   nextRecheckMs: number | undefined
   failedRecheck: FailedErrand | undefined
-  /** Of the hooks for the certificate with that fingerprint. */
-  failedHooks: (FailedErrand & { certificate: string }) | undefined
 }

@@ -3,20 +3,16 @@ import type { JoinConfiguration } from '../config/index.ts'
 import { NODES_GROUP } from '../kube/certificate-signing-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import type { CertificatePair } from '../store/certificate-pair.ts'
+import type { CertificateKind } from './certificate-kind.ts'
 import { nodeSubject } from './desired.ts'
-import { mismatch, type Mismatch } from './issued-certificate.ts'
+import { mismatch } from './issued-certificate.ts'
 import type { Oddity } from './oddities.ts'
 
-const odditiesOfMismatch = {
-  subject: 'not-of-this-node',
-  usage: 'not-for-clients',
-  authority: 'not-of-this-cluster',
-  key: 'key-mismatch',
-} as const satisfies Record<Mismatch['kind'], Oddity>
-
+/** Of names it is not asked here: a certificate that lacks some is due, and serves until another is there. */
 export function mismatchOf(
   pair: CertificatePair,
   configuration: JoinConfiguration,
+  kind: CertificateKind,
   cluster: Cluster,
 ): Oddity | undefined {
   const { commonName } = nodeSubject(configuration)
@@ -25,7 +21,21 @@ export function mismatchOf(
     spki,
     commonName,
     organization: NODES_GROUP,
+    purpose: kind.purpose.oid,
+    names: undefined,
     cluster,
   })
-  return found === undefined ? undefined : odditiesOfMismatch[found.kind]
+  switch (found?.kind) {
+    case 'subject':
+      return 'not-of-this-node'
+    case 'usage':
+      return kind.wrongUsage
+    case 'authority':
+      return 'not-of-this-cluster'
+    case 'key':
+      return 'key-mismatch'
+    case 'names':
+    case undefined:
+      return undefined
+  }
 }

@@ -26,6 +26,7 @@ import type { Files } from '../../src/lib/ports.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { printable } from '../../src/lib/text.ts'
 import { CertificateError, parseCertificate, parseCertificates } from '../../src/pki/certificate.ts'
+import { OID } from '../../src/pki/oids.ts'
 import { DerError, readAll, readObjectIdentifier, readText, readTime } from '../../src/pki/der-read.ts'
 import { decodePem, PemError, pemBlocks } from '../../src/pki/pem.ts'
 import { generatePrivateKey, privateKeyToPem, subjectPublicKeyInfo } from '../../src/pki/private-key.ts'
@@ -359,6 +360,8 @@ export const parsers: readonly Parser[] = [
         spki,
         commonName: NODE.commonName,
         organization: 'system:nodes',
+        purpose: OID.clientAuth,
+        names: undefined,
         cluster: { server, authorities: parseCertificates(authority.certificatePem) },
       }),
     isExpected: typed,

@@ -14,7 +14,7 @@ import { removeAskedRenewal } from '../../store/asked-renewal.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import { installPair } from '../../store/certificate-pair.ts'
 import { removePendingRequest } from '../../store/pending-request.ts'
-import { CLIENT, pairPlace } from '../certificate-kind.ts'
+import { pairPlace, stateDirectory } from '../certificate-kind.ts'
 import { pendingRequest, verifiedCluster, type ActionContext } from '../context.ts'
 import { standingOf } from '../decide.ts'
 import { nodeSubject } from '../desired.ts'
@@ -25,7 +25,7 @@ import { keepRefusal } from './request.ts'
 const CLOCK_AHEAD_MS = 60 * 1000
 
 export async function install(context: ActionContext): Promise<void> {
-  const { ports, configuration, memory } = context
+  const { ports, configuration, kind, certificateMemory } = context
   const pending = pendingRequest(context)
   const chain = await checkedChain(context)
   if (chain === undefined) return
@@ -36,26 +36,32 @@ export async function install(context: ActionContext): Promise<void> {
     throw await outOfItsTime(context, leaf, nowMs)
   }
   const chainPem = chain.map(certificateToPem).join('')
-  const isTriedOut = isInForce(context, nowMs)
+  const isIdentity = kind.name === 'client'
+  const isTriedOut = isIdentity && isInForce(context, nowMs)
   if (isTriedOut) await tryOut(context, chainPem)
-  await recordApproval(context)
-  const place = pairPlace(configuration.files, CLIENT)
+  if (isIdentity) await recordApproval(context)
+  const place = pairPlace(configuration.files, kind)
   const path = await installPair(ports.files, place, chainPem, pending.key, nowMs)
-  memory.installedFingerprint = leaf.fingerprint
+  certificateMemory.installedFingerprint = leaf.fingerprint
+  if (isIdentity) rememberIdentity(context, leaf, isTriedOut, nowMs)
+  const state = stateDirectory(configuration.files, kind)
+  await removePendingRequest(ports.files, state)
+  await removeAskedRenewal(ports.files, state)
+  certificateMemory.request = undefined
+  ports.log.info(`the ${kind.title} is installed`, { path, notAfter: new Date(leaf.notAfterMs).toISOString() })
+}
+
+function rememberIdentity({ memory }: ActionContext, leaf: Certificate, isTriedOut: boolean, nowMs: number): void {
   if (isTriedOut) memory.authentication = { fingerprint: leaf.fingerprint, kind: 'accepted', atMs: nowMs }
   // A bundle may have been held back for the sake of the certificate before.
   if (memory.nextRecheckMs !== undefined) memory.nextRecheckMs = nowMs
-  await removePendingRequest(ports.files, configuration.files.state)
-  await removeAskedRenewal(ports.files, configuration.files.state)
-  memory.request = undefined
-  ports.log.info('the certificate is installed', { path, notAfter: new Date(leaf.notAfterMs).toISOString() })
 }
 
 /** That a cluster lets machines in by itself is told as long as the node is its node, also after a restart. */
 async function recordApproval(context: ActionContext): Promise<void> {
-  const { ports, configuration, seen } = context
+  const { ports, configuration, certificate } = context
   const record = verifiedCluster(context)
-  const approval = firstApproval(seen.request)
+  const approval = firstApproval(certificate.request)
   if (
     approval === undefined ||
     isAutomatic(approval) === (record.approval !== undefined && isAutomatic(record.approval))
@@ -83,7 +89,7 @@ async function tryOut(context: ActionContext, certificateChain: string): Promise
 
 /** Undefined where the certificate is not what was asked for: that is kept as a refusal, and its request is not asked again. */
 async function checkedChain(context: ActionContext): Promise<[Certificate, ...Certificate[]] | undefined> {
-  const outcome = context.seen.request?.outcome
+  const outcome = context.certificate.request?.outcome
   if (outcome?.kind !== 'issued') throw new BootstrapError('internal', 'there is no certificate to install')
   const subject = nodeSubject(context.configuration)
   try {
@@ -91,6 +97,8 @@ async function checkedChain(context: ActionContext): Promise<[Certificate, ...Ce
       spki: subjectPublicKeyInfo(pendingRequest(context).key),
       commonName: subject.commonName,
       organization: NODES_GROUP,
+      purpose: context.kind.purpose.oid,
+      names: pendingRequest(context).names,
       cluster: verifiedCluster(context).cluster,
     })
   } catch (thrown) {
@@ -112,7 +120,7 @@ async function hearTheTime(context: ActionContext): Promise<void> {
 
 /** Either clock may be wrong, or the certificate lay there until it lapsed: only then is its key given up. */
 async function outOfItsTime(
-  { ports, configuration, memory }: ActionContext,
+  { ports, configuration, kind, certificateMemory }: ActionContext,
   leaf: Certificate,
   nowMs: number,
 ): Promise<BootstrapError> {
@@ -121,8 +129,8 @@ async function outOfItsTime(
   const clocks = `here it is ${new Date(nowMs).toISOString()}, there ${new Date(nowMs + skewMs).toISOString()}`
   if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_AHEAD_MS)
     return new BootstrapError('clock-skewed', `the issued certificate is valid from ${validity}; ${clocks}`)
-  await removePendingRequest(ports.files, configuration.files.state)
-  memory.request = undefined
+  await removePendingRequest(ports.files, stateDirectory(configuration.files, kind))
+  certificateMemory.request = undefined
   return new BootstrapError(
     'certificate-lapsed',
     `the issued certificate had lapsed before it was fetched: valid from ${validity}`,

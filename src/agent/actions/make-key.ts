@@ -8,7 +8,7 @@ import {
 import { generatePrivateKey, keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { readKeyLedger, writeKeyLedger } from '../../store/key-ledger.ts'
 import { writePendingRequest } from '../../store/pending-request.ts'
-import { CLIENT } from '../certificate-kind.ts'
+import { stateDirectory } from '../certificate-kind.ts'
 import { apiServer, type ActionContext } from '../context.ts'
 import type { Requester } from '../decide.ts'
 import { expirationSeconds, nodeSubject } from '../desired.ts'
@@ -16,12 +16,12 @@ import { configurationDigest } from '../digests.ts'
 import { countingTimes } from '../rejoin.ts'
 
 export async function makeKey(context: ActionContext, requester: Requester, why: string): Promise<void> {
-  const { ports, configuration, memory, signal } = context
+  const { ports, configuration, kind, certificateMemory, signal } = context
   const { keyAlgorithm, durationMs } = configuration.certificate
   // Before a key is made: without a credential there would be nobody to send its request.
   const api = await apiServer(context, requester)
   const isRsa = keyAlgorithm.startsWith('RSA')
-  const usages = usagesFor(CLIENT.purpose.usage, isRsa || (await wantsKeyEncipherment(ports.client, api, signal)))
+  const usages = usagesFor(kind.purpose.usage, isRsa || (await wantsKeyEncipherment(ports.client, api, signal)))
   const key = await generatePrivateKey(keyAlgorithm)
   const spki = subjectPublicKeyInfo(key)
   const subject = nodeSubject(configuration)
@@ -29,7 +29,7 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
   const request = createCertificateSigningRequest(key, subject)
 
   // In one step: a refusal of the key before goes on standing until another key is there.
-  await writePendingRequest(ports.files, configuration.files.state, {
+  await writePendingRequest(ports.files, stateDirectory(configuration.files, kind), {
     key,
     request,
     name,
@@ -38,8 +38,8 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
     names: undefined,
   })
   if (requester === 'bootstrap') await countKey(context)
-  memory.request = undefined
-  memory.retryRefused = false
+  certificateMemory.request = undefined
+  certificateMemory.retryRefused = false
   ports.log.info('a new key is made', {
     algorithm: keyAlgorithm,
     fingerprint: keyFingerprint(spki),
@@ -49,8 +49,8 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
 }
 
 /** After the key is kept: a crash between the two counts too little rather than too much. */
-async function countKey({ ports, configuration }: ActionContext): Promise<void> {
-  const { state } = configuration.files
+async function countKey({ ports, configuration, kind }: ActionContext): Promise<void> {
+  const state = stateDirectory(configuration.files, kind)
   const nowMs = ports.clock.nowMs()
   const digest = configurationDigest(configuration)
   const ledger = await readKeyLedger(ports.files, state)

@@ -1,33 +1,30 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
-import { CLIENT_SIGNER, type DesiredRequest, type ObservedRequest } from '../../kube/certificate-signing-request.ts'
+import type { DesiredRequest, ObservedRequest } from '../../kube/certificate-signing-request.ts'
 import { LONGEST_WATCH_SECONDS, submitRequest, watchRequest } from '../../kube/csr-api.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { readRefusal, writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
+import { stateDirectory } from '../certificate-kind.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
 import { msUntilLapse, type Requester } from '../decide.ts'
 import { configurationDigest } from '../digests.ts'
 
-const desiredRequest = ({ name, request, usages, expirationSeconds }: PendingRequest): DesiredRequest => ({
-  name,
-  request,
-  signerName: CLIENT_SIGNER,
-  usages,
-  expirationSeconds,
+const desiredRequest = ({ kind }: ActionContext, pending: PendingRequest): DesiredRequest => ({
+  name: pending.name,
+  request: pending.request,
+  signerName: kind.signerName,
+  usages: pending.usages,
+  expirationSeconds: pending.expirationSeconds,
 })
 
 export const approvalCommand = (name: string): string => `kubectl certificate approve ${name}`
 
 export async function submit(context: ActionContext, requester: Requester): Promise<void> {
-  const { ports, memory, signal } = context
-  const pending = pendingRequest(context)
-  memory.request = await submitRequest(
-    ports.client,
-    await apiServer(context, requester),
-    desiredRequest(pending),
-    signal,
-  )
-  logOutcome(context, memory.request)
+  const { ports, certificateMemory, signal } = context
+  const desired = desiredRequest(context, pendingRequest(context))
+  const request = await submitRequest(ports.client, await apiServer(context, requester), desired, signal)
+  certificateMemory.request = request
+  logOutcome(context, request)
 }
 
 /** A watch that ends sooner than this is a failure, however it ended: begun again at once it would be a tight loop. */
@@ -38,27 +35,29 @@ const SHORT_WATCH_MS = 2000
  * deletion the request is submitted again, which finds it where it is there: that is how it is looked up anew.
  */
 export async function awaitOutcome(context: ActionContext, requester: Requester): Promise<void> {
-  const { ports, memory, signal, seen } = context
-  if (seen.request === undefined) throw new BootstrapError('internal', 'there is no request to watch')
+  const { ports, kind, certificateMemory, signal } = context
+  const seen = context.certificate.request
+  if (seen === undefined) throw new BootstrapError('internal', 'there is no request to watch')
   const beganMs = ports.clock.monotonicMs()
   const wasShort = (): boolean => ports.clock.monotonicMs() - beganMs < SHORT_WATCH_MS
   const onChange = (request: ObservedRequest): void => {
-    memory.request = request
+    certificateMemory.request = request
     logOutcome(context, request)
     context.onProgress()
   }
   try {
     const api = await apiServer(context, requester)
-    const news = await watchRequest(ports.client, api, seen.request, onChange, watchSeconds(context), signal)
-    if (news.kind !== 'decided' && wasShort()) throw endedAtOnce(news.kind, seen.request.name)
-    if (news.kind !== 'gone') memory.request = news.request
+    const news = await watchRequest(ports.client, api, seen, onChange, watchSeconds(context), signal)
+    if (news.kind !== 'decided' && wasShort()) throw endedAtOnce(news.kind, seen.name)
+    if (news.kind !== 'gone') certificateMemory.request = news.request
     else {
-      memory.request = undefined
-      ports.log.warn('the request was deleted in the cluster and is submitted again', { request: seen.request.name })
+      certificateMemory.request = undefined
+      const sentence = `the ${kind.requestTitle} was deleted in the cluster and is submitted again`
+      ports.log.warn(sentence, { request: seen.name })
     }
   } catch (thrown) {
     if (signal.aborted) throw thrown
-    memory.request = undefined
+    certificateMemory.request = undefined
     if (wasShort() || !(thrown instanceof BootstrapError) || thrown.code !== 'expired') throw thrown
   }
 }
@@ -77,21 +76,23 @@ const endedAtOnce = (how: 'gone' | 'ended', name: string): BootstrapError =>
       })
 
 function logOutcome(context: ActionContext, request: ObservedRequest): void {
+  const { kind } = context
   const { log } = context.ports
   const fields = { request: request.name }
   switch (request.outcome.kind) {
     case 'pending':
-      log.info('the request waits for approval', {
+      log.info(`the ${kind.requestTitle} waits for approval`, {
         ...fields,
         fingerprint: keyFingerprint(subjectPublicKeyInfo(pendingRequest(context).key)),
         approve: approvalCommand(request.name),
+        ...(kind.name === 'serving' ? { hint: 'nothing in Kubernetes approves these by itself' } : {}),
       })
       break
     case 'approved':
-      log.info('the request is approved and waits for its signer', fields)
+      log.info(`the ${kind.requestTitle} is approved and waits for its signer`, fields)
       break
     case 'issued':
-      log.info('the certificate is issued', fields)
+      log.info(`the ${kind.title} is issued`, fields)
       break
     case 'denied':
     case 'failed':
@@ -101,7 +102,7 @@ function logOutcome(context: ActionContext, request: ObservedRequest): void {
 
 /** Keeps the cluster's no with the reason it gave. */
 export async function recordRefusal(context: ActionContext): Promise<void> {
-  const request = context.seen.request
+  const { request } = context.certificate
   if (request === undefined || (request.outcome.kind !== 'denied' && request.outcome.kind !== 'failed'))
     throw new BootstrapError('internal', 'there is no refusal to record')
   await keepRefusal(context, request.outcome.kind, request.outcome.reason, request.outcome.message)
@@ -113,10 +114,11 @@ export async function keepRefusal(
   reason: string,
   message: string,
 ): Promise<void> {
-  const { ports, configuration, memory } = context
+  const { ports, configuration, certificateMemory } = context
   const { name } = pendingRequest(context)
-  const before = await readRefusal(ports.files, configuration.files.state)
-  await writeRefusal(ports.files, configuration.files.state, {
+  const state = stateDirectory(configuration.files, context.kind)
+  const before = await readRefusal(ports.files, state)
+  await writeRefusal(ports.files, state, {
     kind,
     name,
     reason,
@@ -125,7 +127,7 @@ export async function keepRefusal(
     configurationDigest: configurationDigest(configuration),
     count: before === undefined ? 1 : before.count + (before.name === name ? 0 : 1),
   })
-  memory.request = undefined
+  certificateMemory.request = undefined
   // A wish to try again was about what had been refused until then, not about this.
-  memory.retryRefused = false
+  certificateMemory.retryRefused = false
 }

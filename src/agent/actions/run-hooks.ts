@@ -8,7 +8,7 @@ import type { ProcessEnd } from '../../lib/ports.ts'
 import { printable } from '../../lib/text.ts'
 import { currentPairPath } from '../../store/certificate-pair.ts'
 import { writeHookRecord } from '../../store/hook-record.ts'
-import { CLIENT, pairPlace } from '../certificate-kind.ts'
+import { pairPlace, stateDirectory } from '../certificate-kind.ts'
 import { verifiedCluster, type ActionContext } from '../context.ts'
 import type { DueHook, DueHooks } from '../hooks.ts'
 
@@ -17,10 +17,10 @@ const SYSTEMCTL = '/usr/bin/systemctl'
 const MAX_LINES = 200
 
 export async function runHooks(context: ActionContext): Promise<void> {
-  const due = context.seen.hooks
+  const due = context.certificate.hooks
   if (due === undefined) throw new BootstrapError('internal', 'there are no hooks to run')
   const { files } = context.ports
-  const { state } = context.configuration.files
+  const state = stateDirectory(context.configuration.files, context.kind)
   const { certificate, event, hooks } = due
   const environment = hookEnvironment(context, due)
   const done = [...due.done]
@@ -83,16 +83,18 @@ function sentence(end: ProcessEnd, { timeoutMs }: Hook): string {
 
 /** What has changed, for the hook to look at. No secret: the certificate's file is named, not its content. */
 function hookEnvironment(context: ActionContext, { event, certificate }: DueHooks): Record<string, string> {
-  const { configuration, seen } = context
+  const { configuration, kind } = context
+  const { identity } = context.certificate
   const { kubeconfig, ca } = configuration.files
-  const notAfterMs = seen.identity.kind === 'ours' ? seen.identity.pair.certificate.notAfterMs : 0
+  const notAfterMs = identity.kind === 'ours' ? identity.pair.certificate.notAfterMs : 0
   return {
     NODE_BOOTSTRAP_EVENT: event,
+    NODE_BOOTSTRAP_CERTIFICATE_KIND: kind.name,
     NODE_BOOTSTRAP_NODE: configuration.node.name,
     NODE_BOOTSTRAP_SERVER: verifiedCluster(context).cluster.server.href.replace(/\/$/, ''),
     NODE_BOOTSTRAP_KUBECONFIG: kubeconfig,
     NODE_BOOTSTRAP_CA: ca,
-    NODE_BOOTSTRAP_CERTIFICATE: currentPairPath(pairPlace(configuration.files, CLIENT)),
+    NODE_BOOTSTRAP_CERTIFICATE: currentPairPath(pairPlace(configuration.files, kind)),
     NODE_BOOTSTRAP_FINGERPRINT: `SHA256:${certificate}`,
     NODE_BOOTSTRAP_NOT_AFTER: new Date(notAfterMs).toISOString(),
   }

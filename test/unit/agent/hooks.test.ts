@@ -10,7 +10,7 @@ const tell = command('/bin/tell')
 const configured: HooksConfiguration = { afterJoin: [announce, restart], afterRenew: [tell] }
 
 const digestOf = (hook: Hook): string =>
-  dueHooks({ afterJoin: [hook], afterRenew: [] }, undefined, 'one')?.hooks[0]?.digest ?? ''
+  dueHooks({ afterJoin: [hook], afterRenew: [] }, undefined, 'one', 'joined')?.hooks[0]?.digest ?? ''
 const record = (
   event: HookRecord['event'],
   done: readonly Hook[],
@@ -81,7 +81,7 @@ describe('dueHooks', () => {
   ]
   for (const [sentence, hooks, known, event, expected] of rows)
     it(sentence, () => {
-      const due = dueHooks(hooks, known, 'one')
+      const due = dueHooks(hooks, known, 'one', 'joined')
       assert.deepEqual(
         due?.hooks.map(({ hook }) => hook),
         expected,
@@ -90,7 +90,7 @@ describe('dueHooks', () => {
     })
 
   it('are named without their arguments', () => {
-    const names = dueHooks(configured, undefined, 'one')?.hooks.map(({ name }) => name)
+    const names = dueHooks(configured, undefined, 'one', 'joined')?.hooks.map(({ name }) => name)
     assert.deepEqual(names, [
       'hooks.afterJoin[0] (/bin/announce)',
       'hooks.afterJoin[1] (reload-or-restart kubelet.service)',

@@ -6,6 +6,7 @@ import {
   type CertificateOptions,
 } from '../../../src/dev-cluster/certificate-authority.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
+import { OID } from '../../../src/pki/oids.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { generatePrivateKey, subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
 import { newAuthority, NOW_MS } from './fixtures.ts'
@@ -22,6 +23,8 @@ const expectedOf = (...authorities: CertificateAuthority[]): ExpectedCertificate
   spki,
   commonName: 'system:node:worker-1',
   organization: 'system:nodes',
+  purpose: OID.clientAuth,
+  names: undefined,
   cluster: {
     server: new URL('https://10.0.0.10:6443'),
     authorities: parseCertificates(authorities.map((each) => each.certificatePem).join('')),

@@ -60,6 +60,7 @@ describe('Loop: hooks', () => {
     assert.match(fingerprint ?? '', /^SHA256:[0-9a-f]{64}$/)
     assert.deepEqual(environment, {
       NODE_BOOTSTRAP_EVENT: 'joined',
+      NODE_BOOTSTRAP_CERTIFICATE_KIND: 'client',
       NODE_BOOTSTRAP_NODE: 'worker-1',
       NODE_BOOTSTRAP_SERVER: 'https://10.0.0.10:6443',
       NODE_BOOTSTRAP_KUBECONFIG: '/etc/kubernetes/kubelet.conf',

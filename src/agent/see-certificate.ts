@@ -1,0 +1,214 @@
+/**
+ * Looks at what the disk says of one kind of certificate, and of the way to the next one, judged against today's
+ * configuration. It changes nothing.
+ */
+import { basename, join } from 'node:path'
+import type { JoinConfiguration } from '../config/index.ts'
+import type { Cluster } from '../kube/cluster.ts'
+import type { Files } from '../lib/ports.ts'
+import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
+import { coversNames, type SubjectNames } from '../pki/subject-names.ts'
+import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
+import { askedRenewalPath, readAskedRenewal } from '../store/asked-renewal.ts'
+import {
+  currentPairPath,
+  readCurrentPair,
+  readDatedPairs,
+  staleFiles,
+  type CertificatePair,
+} from '../store/certificate-pair.ts'
+import { readHookRecord } from '../store/hook-record.ts'
+import { readKeyLedger } from '../store/key-ledger.ts'
+import {
+  pendingRequestPath,
+  readPendingRequest,
+  readRefusal,
+  refusalPath,
+  type PendingRequest,
+  type Refusal,
+} from '../store/pending-request.ts'
+import { pairPlace, stateDirectory, type CertificateKind } from './certificate-kind.ts'
+import { expirationSeconds, nodeSubject } from './desired.ts'
+import { configurationDigest } from './digests.ts'
+import { dueHooks, type DueHooks } from './hooks.ts'
+import type { CertificateMemory, SeenCertificate, SeenIdentity } from './observed.ts'
+import type { Oddity } from './oddities.ts'
+import { mismatchOf } from './pair-mismatch.ts'
+import { rotationDeadline } from './rotation.ts'
+
+/** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
+const KUBELET_RENEWS_BY = 0.92
+
+interface Look {
+  files: Files
+  configuration: JoinConfiguration
+  kind: CertificateKind
+  cluster: Cluster | undefined
+  memory: CertificateMemory
+  /** What a server's certificate must be good for; undefined for a client's. */
+  names: SubjectNames | undefined
+  /** Of the certificate that the API server has refused for good. */
+  refusedFingerprint: string | undefined
+}
+
+export async function seeCertificate(look: Look): Promise<SeenCertificate> {
+  const { files, configuration, kind, memory } = look
+  const state = stateDirectory(configuration.files, kind)
+  const recorded = await readRefusal(files, state)
+  const kept = await readPendingRequest(files, state)
+  const wanted = isWanted(kept, look) ? kept : undefined
+  const refusal = stands(recorded, kept, look) ? recorded : undefined
+  const askedRenewal = await readAskedRenewal(files, state)
+  const { identity, oddity } = await seeIdentity(look, askedRenewal)
+  const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
+  const pending = spent ? undefined : wanted
+  const hooks = identity.kind === 'ours' ? await seeHooks(look, identity.pair.certificate.fingerprint) : undefined
+  return {
+    identity,
+    hooks,
+    failedHooks: hooks?.certificate === memory.failedHooks?.certificate ? memory.failedHooks : undefined,
+    pending,
+    request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
+    refusal,
+    keysMadeAtMs: await seeKeysMade(look),
+    leftOver: await seeLeftOver(look, identity, {
+      pending: spent && identity.kind === 'ours',
+      refusal: recorded !== undefined && (kept === undefined || spent),
+      askedRenewal,
+    }),
+    oddities: [
+      ...(oddity === undefined ? [] : [oddity]),
+      ...(kept !== undefined && wanted === undefined ? (['pending-request-outdated'] as const) : []),
+      ...(await unreadable(files, state, kept, recorded)),
+    ],
+  }
+}
+
+async function seeHooks({ files, configuration, kind }: Look, fingerprint: string): Promise<DueHooks | undefined> {
+  const record = await readHookRecord(files, stateDirectory(configuration.files, kind))
+  return dueHooks(configuration.hooks, record, fingerprint, kind.firstEvent)
+}
+
+/** Files of the agent's own that are there and say nothing. */
+async function unreadable(
+  files: Files,
+  state: string,
+  kept: PendingRequest | undefined,
+  recorded: Refusal | undefined,
+): Promise<Oddity[]> {
+  const suspects: [unknown, string, Oddity][] = [
+    [kept, pendingRequestPath(state), 'pending-request-unreadable'],
+    [recorded, refusalPath(state), 'refusal-unreadable'],
+  ]
+  const found: Oddity[] = []
+  for (const [read, path, oddity] of suspects)
+    if (read === undefined && (await files.stat(path)) !== undefined) found.push(oddity)
+  return found
+}
+
+async function seeKeysMade({ files, configuration, kind, memory }: Look): Promise<readonly number[]> {
+  const ledger = await readKeyLedger(files, stateDirectory(configuration.files, kind))
+  const counts = !memory.retryRefused && ledger?.configurationDigest === configurationDigest(configuration)
+  return counts ? ledger.madeAtMs : []
+}
+
+/** What a crash leaves: a key whose certificate is installed, a refusal without its key, a wish fulfilled, old pairs. */
+async function seeLeftOver(
+  { files, configuration, kind }: Look,
+  identity: SeenIdentity,
+  own: { pending: boolean; refusal: boolean; askedRenewal: string | undefined },
+): Promise<string[]> {
+  if (identity.kind !== 'ours' || identity.misplaced) return []
+  const state = stateDirectory(configuration.files, kind)
+  const place = pairPlace(configuration.files, kind)
+  const found: string[] = []
+  if (own.pending) found.push(pendingRequestPath(state))
+  if (own.refusal) found.push(refusalPath(state))
+  if (own.askedRenewal !== undefined && own.askedRenewal !== identity.pair.certificate.fingerprint)
+    found.push(askedRenewalPath(state))
+  const target = await files.readLink(currentPairPath(place))
+  // Where the kubelet renews, its files are its own.
+  if (configuration.certificate.rotation.owner === 'agent' && target !== undefined)
+    found.push(...(await staleFiles(files, place, join(place.directory, basename(target)))))
+  return found
+}
+
+async function seeIdentity(
+  look: Look,
+  askedRenewal: string | undefined,
+): Promise<{ identity: SeenIdentity; oddity?: Oddity }> {
+  const { files, configuration, kind, cluster } = look
+  const place = pairPlace(configuration.files, kind)
+  const stored = await readCurrentPair(files, place)
+  if (stored.kind === 'absent') return { identity: { kind: 'absent' } }
+  // Whose the pair is cannot be told before the cluster is verified.
+  if (cluster === undefined) return { identity: { kind: 'unusable' } }
+  const owner = configuration.certificate.rotation.owner
+  const oddity = stored.kind === 'broken' ? stored.fault : mismatchOf(stored.pair, configuration, kind, cluster)
+  if (stored.kind === 'pair' && oddity === undefined) {
+    const misplacement = owner === 'agent' ? stored.misplacement : undefined
+    const identity = oursFrom(stored.pair, look, { misplaced: misplacement !== undefined, askedRenewal })
+    return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
+  }
+  const older = (await readDatedPairs(files, place)).filter(
+    (pair) => mismatchOf(pair, configuration, kind, cluster) === undefined,
+  )
+  const [newest] = older.toSorted((one, other) => other.certificate.notAfterMs - one.certificate.notAfterMs)
+  const identity =
+    newest === undefined ? ({ kind: 'unusable' } as const) : oursFrom(newest, look, { misplaced: true, askedRenewal })
+  return oddity === undefined ? { identity } : { identity, oddity }
+}
+
+function oursFrom(
+  pair: CertificatePair,
+  { configuration, names, refusedFingerprint }: Look,
+  { misplaced, askedRenewal }: { misplaced: boolean; askedRenewal: string | undefined },
+): SeenIdentity {
+  const { owner, window } = configuration.certificate.rotation
+  const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
+  const isRefused = fingerprint === refusedFingerprint
+  // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
+  if (owner === 'kubelet') {
+    const overdueAtMs = notBeforeMs + KUBELET_RENEWS_BY * (notAfterMs - notBeforeMs)
+    return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs: notAfterMs, overdueAtMs }
+  }
+  // What the operator wants renewed, or is not good for an address that the machine has by now, has been due from its first
+  // moment on, whatever the clock says.
+  const isDue = askedRenewal === fingerprint || lacksNames(pair.certificate.subjectNames, names)
+  const rotateAtMs = isDue ? notBeforeMs : rotationDeadline(pair, window)
+  return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs, overdueAtMs: Infinity }
+}
+
+/** An address that was there and is no longer is no reason to ask anew: it may be back in a moment (as for the kubelet). */
+const lacksNames = (names: SubjectNames | undefined, wanted: SubjectNames | undefined): boolean =>
+  wanted !== undefined && (names === undefined || !coversNames(names, wanted))
+
+/** A request under way counts only while it asks for what today's configuration wants. */
+function isWanted(pending: PendingRequest | undefined, { configuration, names: wantedNames }: Look): boolean {
+  if (pending === undefined) return false
+  const { usages, names } = pending
+  const { keyAlgorithm, durationMs } = configuration.certificate
+  const spki = subjectPublicKeyInfo(pending.key)
+  const name = certificateSigningRequestName({ spki, subject: nodeSubject(configuration), usages, names })
+  return (
+    name === pending.name &&
+    (names === undefined) === (wantedNames === undefined) &&
+    !lacksNames(names, wantedNames) &&
+    keyAlgorithmOf(pending.key) === keyAlgorithm &&
+    pending.expirationSeconds === expirationSeconds(durationMs)
+  )
+}
+
+/** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */
+function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, overcome: Refusal | undefined): boolean {
+  if (pending === undefined) return false
+  return overcome?.name === pending.name || (identity.kind === 'ours' && identity.pair.key.equals(pending.key))
+}
+
+/** A refusal is about one key: it stands until another has taken that one's place, as long as nothing else has changed. */
+function stands(refusal: Refusal | undefined, kept: PendingRequest | undefined, look: Look): boolean {
+  const { configuration, memory } = look
+  if (refusal === undefined || memory.retryRefused) return false
+  if (refusal.configurationDigest !== configurationDigest(configuration)) return false
+  return kept === undefined || (kept.name === refusal.name && isWanted(kept, look))
+}
