@@ -9,8 +9,9 @@ import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { Http, HttpRequest, HttpResponse, HttpStream } from '../lib/ports.ts'
 import { presentedChain, unverifiedTime } from './presented-chain.ts'
 import { proxyChallenge } from './proxy-challenge.ts'
+import { proxyFault, verifyProxiesBySystemRoots } from './proxy-trust.ts'
 import { proxyFor } from './proxy.ts'
-import { describeRefused, isExplainable, isOfTime } from './refused-certificate.ts'
+import { describeRefused, isExplainable, isOfCertificate, isOfTime } from './refused-certificate.ts'
 import { checkServerName } from './server-name.ts'
 import { transportError } from './transport-error.ts'
 
@@ -66,7 +67,9 @@ export class GotHttp implements Http {
   }
 
   #proxy(url: URL): URL | undefined {
-    return proxyFor(url, this.#environment)
+    const proxy = proxyFor(url, this.#environment)
+    if (proxy?.protocol === 'https:') verifyProxiesBySystemRoots()
+    return proxy
   }
 
   async request(request: HttpRequest): Promise<HttpResponse> {
@@ -121,12 +124,24 @@ export class GotHttp implements Http {
   }
 
   /** Node's errors do not say what a certificate was, nor what a proxy asked for: both are asked for once more. */
-  async #explained(error: BootstrapError, request: HttpRequest): Promise<BootstrapError> {
+  async #explained(error: BootstrapError, request: Pick<HttpRequest, 'url' | 'signal'>): Promise<BootstrapError> {
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(EXPLANATION_TIMEOUT_MS)])
+    const ofProxy = await this.#proxyError(error.code, request.url, signal)
+    if (ofProxy !== undefined) return ofProxy
     const explanation = await this.#explanationOf(error.code, request.url, signal).catch(() => undefined)
     if (explanation === undefined) return error
     const { code, message, hint, retryable } = error
     return new BootstrapError(code, `${message}: ${explanation}`, { hint, retryable })
+  }
+
+  /** Two certificates are verified on the way through a proxy over TLS, and Node does not say which of them was refused. */
+  async #proxyError(code: ErrorCode, url: URL, signal: AbortSignal): Promise<BootstrapError | undefined> {
+    const proxy = this.#proxy(url)
+    if (proxy?.protocol !== 'https:' || !isOfCertificate(code)) return undefined
+    const fault = await proxyFault(proxy, signal)
+    return fault === undefined
+      ? undefined
+      : new BootstrapError('proxy-untrusted', `the proxy ${proxy.host} shows a certificate that is refused (${fault})`)
   }
 
   async #explanationOf(code: ErrorCode, url: URL, signal: AbortSignal): Promise<string | undefined> {
@@ -149,7 +164,7 @@ export class GotHttp implements Http {
     try {
       return await presentedChain(url, tunnel(proxy), AbortSignal.any([signal, deadline]))
     } catch (thrown) {
-      throw transportError(thrown, { url, timeoutMs, signal }, proxy, deadline)
+      throw await this.#explained(transportError(thrown, { url, timeoutMs, signal }, proxy, deadline), { url, signal })
     }
   }
 

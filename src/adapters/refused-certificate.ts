@@ -26,6 +26,9 @@ const descriptions: Partial<Readonly<Record<ErrorCode, Describe>>> = {
 /** Whether the certificate would say more than the refusal does. */
 export const isExplainable = (code: ErrorCode): boolean => descriptions[code] !== undefined
 
+/** Whether a certificate was refused: its chain, its time or its name. */
+export const isOfCertificate = (code: ErrorCode): boolean => isExplainable(code) || code === 'server-name-mismatch'
+
 /** Whether it matters what time it is at the server. */
 export const isOfTime = (code: ErrorCode): boolean => descriptions[code] === validity
 

@@ -179,6 +179,11 @@ const table = {
     retryable: true,
     hint: 'give HTTPS_PROXY a user and a password that the proxy knows, or name the host in NO_PROXY',
   },
+  'proxy-untrusted': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: "put the CA of the proxy among this system's roots (or name them in SSL_CERT_FILE), or give HTTPS_PROXY an http:// address",
+  },
   'proxy-invalid': {
     exit: EXIT.config,
     retryable: false,

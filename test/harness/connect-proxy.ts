@@ -1,13 +1,17 @@
-/** A forward proxy on loopback that tunnels CONNECT to a place of the test's choosing, or answers as the test tells it to. */
+/** A forward proxy on loopback, over TLS or without, that tunnels CONNECT to a place of the test's choosing, or answers as the test tells it to. */
 import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 
 export interface SeenConnect {
   /** `host:port` as it was asked for. */
   target: string
   headers: IncomingHttpHeaders
+  /** Whether a client certificate was shown; a proxy over TLS asks for one. */
+  isCertified: boolean
 }
 
 export class ConnectProxy implements AsyncDisposable {
@@ -20,19 +24,28 @@ export class ConnectProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Duplex>()
 
-  private constructor(server: Server) {
+  private constructor(server: Server, scheme: 'http' | 'https') {
     this.#server = server
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    this.url = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
     server.on('connect', ({ url = '', headers }, socket: Duplex) => {
-      this.#connect({ target: url, headers }, socket)
+      const isCertified = socket instanceof TLSSocket && 'raw' in socket.getPeerCertificate()
+      this.#connect({ target: url, headers, isCertified }, socket)
     })
   }
 
-  static async start(): Promise<ConnectProxy> {
-    const server = createServer((_request, response) => response.writeHead(405).end())
+  /** Over TLS where it is given a certificate. PEM. */
+  static async start(pair?: { certificatePem: string; privateKeyPem: string }): Promise<ConnectProxy> {
+    const refuse: RequestListener = (_request, response) => response.writeHead(405).end()
+    const server =
+      pair === undefined
+        ? createServer(refuse)
+        : createTlsServer(
+            { cert: pair.certificatePem, key: pair.privateKeyPem, requestCert: true, rejectUnauthorized: false },
+            refuse,
+          )
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    return new ConnectProxy(server)
+    return new ConnectProxy(server, pair === undefined ? 'http' : 'https')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,8 @@
 /** The http port behind a forward proxy on loopback: what goes through it, and that its own words are never taken for a server's. */
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { GotHttp } from '../../../src/adapters/http.ts'
 import { createCertificateAuthority, type CertificateOptions } from '../../../src/dev-cluster/certificate-authority.ts'
 import type { BootstrapError } from '../../../src/lib/errors.ts'
@@ -7,6 +10,7 @@ import type { HttpRequest } from '../../../src/lib/ports.ts'
 import { ConnectProxy } from '../../harness/connect-proxy.ts'
 import { DocumentServer } from '../../harness/document-server.ts'
 import { freePorts } from '../../harness/free-ports.ts'
+import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
 
 const authority = createCertificateAuthority()
@@ -121,5 +125,89 @@ describe('the http port behind a proxy', () => {
     await start({ ipAddresses: ['127.0.0.1'] })
     await http.request(request('127.0.0.1'))
     assert.deepEqual(proxy.connects, [])
+  })
+})
+
+describe('the http port behind a proxy over TLS', () => {
+  const directory = useTemporaryDirectory()
+  const company = createCertificateAuthority({ commonName: 'company' })
+  const here = { ipAddresses: ['127.0.0.1'] }
+  const { certificatePem, privateKeyPem } = authority.issue({ commonName: 'node', extendedKeyUsages: ['clientAuth'] })
+  const clientIdentity = { certificateChain: certificatePem, privateKey: createPrivateKey(privateKeyPem) }
+  const before = process.env['SSL_CERT_FILE']
+
+  afterEach(() => {
+    if (before === undefined) delete process.env['SSL_CERT_FILE']
+    else process.env['SSL_CERT_FILE'] = before
+  })
+
+  /** A request as a node to a server whose name only the proxy knows; what it answered, or the error. */
+  async function ask(
+    proxy: ConnectProxy,
+    roots = authority,
+  ): Promise<{ answer: string; server: DocumentServer['requests'] }> {
+    // Read once in the life of a process: the first test says which roots the system has.
+    process.env['SSL_CERT_FILE'] = join(directory.path, 'roots.pem')
+    await writeFile(process.env['SSL_CERT_FILE'], company.certificatePem)
+    const { certificatePem: certificate, privateKeyPem: key } = authority.issue({ dnsNames: ['api.test'] })
+    await using server = await DocumentServer.start({
+      certificate,
+      key,
+      tls: { requestCert: true, ca: [authority.certificatePem] },
+    })
+    server.documents.set('/', 'hello')
+    const http = new GotHttp({ HTTPS_PROXY: proxy.url.replace('//', '//me:hunter2@') })
+    try {
+      const { body } = await http.request({
+        method: 'GET',
+        url: new URL(server.url('/', 'api.test')),
+        trust: { roots: [roots.certificatePem] },
+        headers: { authorization: 'Bearer made-up' },
+        clientIdentity,
+        timeoutMs: 20_000,
+        maxBodyBytes: 1000,
+        signal: new AbortController().signal,
+      })
+      return { answer: Buffer.from(body).toString(), server: server.requests }
+    } catch (thrown) {
+      const { code, message } = thrown as BootstrapError
+      return { answer: `${code}: ${message}`, server: server.requests }
+    } finally {
+      http.close()
+    }
+  }
+
+  it('believes one that the system’s roots vouch for, and shows the credentials of the node to the server alone', async () => {
+    await using proxy = await ConnectProxy.start(company.issue(here))
+    const { answer, server } = await ask(proxy)
+    assert.equal(answer, 'hello')
+    assert.deepEqual(
+      proxy.connects.map(({ isCertified, headers }) => [isCertified, Object.keys(headers).sort().join()]),
+      [[false, 'host,proxy-authorization,proxy-connection']],
+    )
+    assert.equal(server[0]?.headers.authorization, 'Bearer made-up')
+  })
+
+  const refused = [
+    ['that another CA signed', authority.issue(here), 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    ['for another address', company.issue({ ipAddresses: ['192.0.2.1'] }), 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['that has expired', company.issue({ ...here, notAfterMs: Date.now() - 60_000 }), 'CERT_HAS_EXPIRED'],
+  ] as const
+  for (const [name, pair, fault] of refused)
+    it(`tells a proxy nothing that shows a certificate ${name}`, async () => {
+      await using proxy = await ConnectProxy.start(pair)
+      const { answer } = await ask(proxy)
+      assert.equal(
+        answer,
+        `proxy-untrusted: the proxy ${new URL(proxy.url).host} shows a certificate that is refused (${fault})`,
+      )
+      assert.deepEqual(proxy.connects, [])
+    })
+
+  it('says of a good proxy nothing where it is the server behind it that nothing vouches for', async () => {
+    await using proxy = await ConnectProxy.start(company.issue(here))
+    const { answer, server } = await ask(proxy, company)
+    assert.match(answer, /^server-untrusted: api\.test:/)
+    assert.deepEqual(server, [])
   })
 })
