@@ -32,6 +32,20 @@ function isMatchingPair(text: string): boolean {
 /** Where the kubelet looks for it. */
 export const hasLoadablePair = (disk: SimulatedDisk): boolean => isPair(disk.text(PATHS.current) ?? '')
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+const fingerprintsIn = (pem: string): string[] =>
+  (pem.match(CERTIFICATE) ?? []).map((one) => new X509Certificate(one).fingerprint256).sort()
+
+/** Whether ca.crt vouches for who holds a certificate of `caPem`. */
+export const hasAuthority = (caFile: string | undefined, caPem: string): boolean =>
+  caFile?.includes(caPem.trim()) ?? false
+
+/** ca.crt is what the cluster publishes: no CA more, and none less. */
+export function checkBundle(caFile: string | undefined, publishedCaPem: string): void {
+  assert.deepEqual(fingerprintsIn(caFile ?? ''), fingerprintsIn(publishedCaPem), 'ca.crt is another bundle')
+}
+
 /** Keys stand in their two places, the token in join.yaml, and both can be read by their owner alone. */
 export function checkSecrets(disk: SimulatedDisk, token: string): void {
   for (const [path, node] of disk.leaves()) {

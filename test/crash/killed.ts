@@ -22,7 +22,12 @@ export function writePreload(directory: string): string {
   return path
 }
 
+/** `joins` ends with the join; `stays` is the daemon, which is told to end once it rests. */
+export type Way = 'joins' | 'stays'
+
 export class KilledNode {
+  /** How its agent is run from now on. */
+  way: Way = 'joins'
   readonly files: JoinFiles
   readonly name: string
   readonly #directory: string
@@ -65,7 +70,7 @@ export class KilledNode {
     cpSync(this.#template, this.#directory, { recursive: true, verbatimSymlinks: true })
   }
 
-  /** `run --once`, to its end. */
+  /** To its end. */
   run(): Promise<Exit & { agent: AgentProcess }> {
     return this.#run({})
   }
@@ -96,7 +101,19 @@ export class KilledNode {
 
   async #run(env: Record<string, string>): Promise<Exit & { agent: AgentProcess }> {
     const configPath = join(this.#directory, 'join.yaml')
-    const agent = spawnAgent({ args: ['run', '--once'], configPath, env: { NOTIFY_SOCKET: undefined, ...env } })
+    const args = this.way === 'joins' ? ['run', '--once'] : ['run']
+    const agent = spawnAgent({ args, configPath, env: { NOTIFY_SOCKET: undefined, ...env } })
+    if (this.way === 'stays') void endOnceAtRest(agent)
     return { ...(await agent.exited), agent }
+  }
+}
+
+/** An agent that dies before it rests needs no word; one that never rests is ended, and has then not ended well. */
+async function endOnceAtRest(agent: AgentProcess): Promise<void> {
+  try {
+    await agent.waitForLine(/"message":"joined"/)
+    agent.kill()
+  } catch {
+    agent.kill('SIGKILL')
   }
 }

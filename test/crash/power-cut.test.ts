@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
+import { dirname } from 'node:path/posix'
 import type { SimulatedDisk } from '../harness/simulation/disk.ts'
 import type { Instant } from '../harness/simulation/effects.ts'
 import { powerCuts } from '../harness/simulation/power-cut.ts'
 import { isVolatile, PATHS, World, type Kept } from '../harness/simulation/world.ts'
 import {
+  checkBundle,
   checkIdentity,
   checkLog,
   checkNothingLeftOver,
   checkRequests,
   checkSecrets,
+  hasAuthority,
   hasLoadablePair,
 } from './invariants.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
@@ -17,11 +20,18 @@ const LIMIT_MS = 30 * 60_000
 /** From the power's return to the agent's start. */
 const BOOT_MS = 20_000
 
+/** What must be there from now on: it was there before, or the first one is installed durably. */
+interface Promised {
+  /** A current pair that can be loaded. */
+  pair: boolean
+  /** A ca.crt that vouches for the server. */
+  authority: boolean
+}
+
 interface Recorded {
   instant: Instant
   kept: Kept
-  /** A loadable pair is promised by now: there was one before, or the first one is installed durably. */
-  isPairPromised: boolean
+  promised: Promised
   /** Every content that was whole on the disk so far, under any name. */
   whole: ReadonlySet<string>
 }
@@ -46,6 +56,7 @@ describe('the power fails at any instant of', function () {
 
   async function prepared({ overrides, beforeJoin, afterJoin }: Scenario): Promise<Kept> {
     world.restore(bare)
+    world.publish(world.cluster.caPem)
     world.configure(overrides)
     beforeJoin?.(world)
     if (afterJoin === undefined) return world.keep()
@@ -61,14 +72,13 @@ describe('the power fails at any instant of', function () {
     world.restore(from)
     const recorded: Recorded[] = []
     const whole = new Set<string>()
-    let isPairPromised = hasLoadablePair(world.disk)
+    let promised = found()
     const agent = await world.start(async (instant) => {
       await world.settleCluster()
       collectWhole(world.disk, whole)
-      if (instant.phase === 'after' && instant.effect === `sync ${PATHS.certificates}`)
-        isPairPromised ||= hasLoadablePair(world.disk)
-      checkInstant(world.disk, isPairPromised)
-      recorded.push({ instant, kept: world.keep(), isPairPromised, whole: new Set(whole) })
+      promised = promisedAfter(instant, promised)
+      checkInstant(world.disk, promised)
+      recorded.push({ instant, kept: world.keep(), promised, whole: new Set(whole) })
     })
     await world.runUntil(agent, () => agent.isAtRest, LIMIT_MS)
     await agent.stop()
@@ -76,26 +86,43 @@ describe('the power fails at any instant of', function () {
     return recorded
   }
 
-  function checkInstant(disk: SimulatedDisk, isPairPromised: boolean): void {
+  const found = (): Promised => ({
+    pair: hasLoadablePair(world.disk),
+    authority: hasAuthority(world.disk.text(PATHS.ca), world.cluster.caPem),
+  })
+
+  function promisedAfter({ phase, effect }: Pick<Instant, 'phase' | 'effect'>, before: Promised): Promised {
+    if (phase !== 'after') return before
+    const { pair, authority } = found()
+    return {
+      pair: before.pair || (effect === `sync ${PATHS.certificates}` && pair),
+      authority: before.authority || (effect === `sync ${dirname(PATHS.ca)}` && authority),
+    }
+  }
+
+  function checkInstant(disk: SimulatedDisk, promised: Promised): void {
     checkSecrets(disk, world.token)
-    if (isPairPromised) assert.ok(hasLoadablePair(disk), 'the current pair cannot be loaded')
+    if (promised.pair) assert.ok(hasLoadablePair(disk), 'the current pair cannot be loaded')
+    if (promised.authority)
+      assert.ok(hasAuthority(disk.text(PATHS.ca), world.cluster.caPem), 'ca.crt does not vouch for the server')
   }
 
   async function recover(scenario: Scenario, from: Kept, cut: SimulatedDisk, point: Recorded): Promise<void> {
-    checkInstant(cut, point.isPairPromised)
+    checkInstant(cut, point.promised)
     for (const [path, node] of cut.leaves())
       if (node.kind === 'file' && !path.endsWith('/.node-bootstrap-new'))
         assert.ok(point.whole.has(contentOf(node)), `${path} is torn`)
     world.restore({ ...point.kept, disk: cut, nowMs: point.kept.nowMs + BOOT_MS })
-    let { isPairPromised } = point
-    const agent = await world.start(async ({ phase, effect }) => {
+    let { promised } = point
+    const agent = await world.start(async (instant) => {
       await Promise.resolve()
-      if (phase === 'after' && effect === `sync ${PATHS.certificates}`) isPairPromised ||= hasLoadablePair(world.disk)
-      checkInstant(world.disk, isPairPromised)
+      promised = promisedAfter(instant, promised)
+      checkInstant(world.disk, promised)
     })
     await world.runUntil(agent, () => agent.isAtRest, LIMIT_MS)
     await agent.stop()
     checkIdentity(world.disk, world.cluster.caPem, world.clock.nowMs())
+    checkBundle(world.disk.text(PATHS.ca), world.publishedCaPem)
     checkNothingLeftOver(world.disk, scenario.alsoKept)
     checkLog(agent, world.token)
     const requests = world.cluster.listCertificateSigningRequests()
@@ -111,7 +138,7 @@ describe('the power fails at any instant of', function () {
         totals.instants += 1
         for (const [content, cut] of powerCuts(point.kept.disk, isVolatile)) {
           totals.cuts += 1
-          const state = `${point.isPairPromised} ${point.kept.requests.resourceVersion}\n${content}`
+          const state = `${Object.values(point.promised).join()} ${point.kept.requests.resourceVersion}\n${content}`
           if (done.has(state)) continue
           done.add(state)
           totals.recoveries += 1

@@ -1,5 +1,6 @@
 /** What an agent is crashed in: each a way from what is on the disk to a node that is well. A new action adds its own here. */
 import assert from 'node:assert/strict'
+import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { askForRenewal } from '../../src/store/asked-renewal.ts'
 import type { SimulatedAgent } from '../harness/simulation/agent.ts'
 import { DAY_MS, PATHS, type World } from '../harness/simulation/world.ts'
@@ -23,6 +24,8 @@ const HOOKS = {
   afterJoin: [{ command: ['/bin/true'] }],
   afterRenew: [{ command: ['/bin/true'] }, { command: ['/bin/false'] }],
 }
+
+const nextCaPem = createCertificateAuthority({ commonName: 'kubernetes-next' }).certificatePem
 
 const timeOf = (agent: SimulatedAgent, which: 'renewAt' | 'notAfter'): number =>
   Date.parse(agent.status?.certificate?.[which] ?? '')
@@ -111,5 +114,30 @@ export const scenarios: readonly Scenario[] = [
       world.configure({ discovery: { token: { endpoints: [endpoint], token: world.token, caCertHashes: pins } } })
     },
     requests: 0,
+  },
+  {
+    name: 'a CA rotation, a new CA being published beside the old one',
+    afterJoin: (world) => {
+      world.publish(nextCaPem + world.cluster.caPem)
+    },
+    requests: 0,
+  },
+  {
+    name: 'a CA rotation, the CA that nothing is signed by being dropped',
+    beforeJoin: (world) => {
+      world.publish(nextCaPem + world.cluster.caPem)
+    },
+    afterJoin: (world) => {
+      world.publish(world.cluster.caPem)
+    },
+    requests: 0,
+  },
+  {
+    name: 'a CA rotation, and a renewal that is due with it',
+    afterJoin: (world, agent) => {
+      world.publish(world.cluster.caPem + nextCaPem)
+      passUntil(world, timeOf(agent, 'renewAt'))
+    },
+    requests: 1,
   },
 ]

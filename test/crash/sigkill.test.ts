@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseCertificateRequest } from '../../src/dev-cluster/certificate-request.ts'
 import { askedRenewalPath } from '../../src/store/asked-renewal.ts'
 import { startEmbeddedControlPlane, type EmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../harness/temporary-directory.ts'
+import { publishAuthorities } from '../harness/published-authorities.ts'
+import { checkBundle, hasAuthority } from './invariants.ts'
 import { KilledNode, writePreload, type KillPoint } from './killed.ts'
 
 /** What is tried of each scenario in the short form; CRASH=all tries every point. */
-const SAMPLE = 16
+const SAMPLE = 12
 const IS_WHOLE = process.env['CRASH'] === 'all'
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 2 ** 31)
 
@@ -19,13 +21,18 @@ interface Scenario {
   afterJoin?: (node: KilledNode) => void
   /** There is a pair from the beginning. */
   hasPair: boolean
+  /** Certificate signing requests that it takes, however often the agent dies on the way. */
+  requests: 0 | 1
+  /** The CA bundle that the cluster publishes once the node has joined; default: its own CA alone. */
+  published?: (controlPlane: EmbeddedControlPlane) => string
 }
 
 const scenarios: readonly Scenario[] = [
-  { name: 'a join', hasPair: false },
+  { name: 'a join', hasPair: false, requests: 1 },
   {
     name: 'a renewal',
     hasPair: true,
+    requests: 1,
     afterJoin: ({ files, currentPath }) => {
       const { fingerprint256 } = new X509Certificate(readFileSync(currentPath))
       const certificate = fingerprint256.replaceAll(':', '').toLowerCase()
@@ -35,9 +42,20 @@ const scenarios: readonly Scenario[] = [
   {
     name: 'a re-join after the certificates were deleted',
     hasPair: false,
+    requests: 1,
     afterJoin: ({ files }) => {
       rmSync(files.certificates, { recursive: true })
     },
+  },
+  {
+    name: 'a CA rotation',
+    hasPair: true,
+    requests: 0,
+    // Who ends with the join does not look for another bundle.
+    afterJoin: (node) => {
+      node.way = 'stays'
+    },
+    published: ({ caPem, nextCaPem }) => nextCaPem + caPem,
   },
 ]
 
@@ -56,6 +74,9 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
     controlPlane = await startEmbeddedControlPlane()
     preload = writePreload(directory.path)
   })
+  afterEach(() => {
+    publishAuthorities(controlPlane.cluster, controlPlane.caPem)
+  })
   after(async () => {
     const { points, tried, unreached } = totals
     process.stdout.write(
@@ -65,7 +86,10 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
     await directory[Symbol.asyncDispose]()
   })
 
-  async function prepared({ name, afterJoin }: Scenario, lane: string): Promise<KilledNode> {
+  async function prepared(
+    { name, afterJoin }: Pick<Scenario, 'name' | 'afterJoin'>,
+    lane: string,
+  ): Promise<KilledNode> {
     const nodeName = `${lane}-${name.replaceAll(' ', '-')}`
     const node = await KilledNode.create(directory.path, nodeName, preload, controlPlane)
     if (afterJoin !== undefined) {
@@ -77,6 +101,8 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
     return node
   }
 
+  const bundleOf = ({ published }: Scenario): string => published?.(controlPlane) ?? controlPlane.caPem
+
   const requestsOf = (node: KilledNode): string[] =>
     controlPlane.cluster
       .listCertificateSigningRequests()
@@ -84,7 +110,8 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
       .filter(({ commonName }) => commonName === `system:node:${node.name}`)
       .map(({ subjectPublicKeyInfo }) => Buffer.from(subjectPublicKeyInfo).toString('hex'))
 
-  async function killAt(node: KilledNode, point: KillPoint, hasPair: boolean): Promise<void> {
+  async function killAt(node: KilledNode, point: KillPoint, scenario: Scenario): Promise<void> {
+    const { hasPair, requests } = scenario
     node.reset()
     const before = requestsOf(node)
     const crashed = await node.runToCrash(point)
@@ -95,19 +122,26 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
     }
     checkDisk(node)
     if (hasPair) checkPair(node)
+    if (hasPair || existsSync(node.files.ca))
+      assert.ok(
+        hasAuthority(readFileSync(node.files.ca, 'utf8'), controlPlane.caPem),
+        'ca.crt does not vouch for the server',
+      )
     const { code, agent } = await node.run()
     assert.equal(code, 0, agent.lines.join('\n'))
     checkDisk(node)
     checkPair(node)
     checkNothingLeftOver(node)
+    checkBundle(readFileSync(node.files.ca, 'utf8'), bundleOf(scenario))
     const after = requestsOf(node)
     assert.equal(new Set(after).size, after.length, 'two requests are for one key')
-    assert.equal(after.length - before.length, 1, 'another number of requests was made')
+    assert.equal(after.length - before.length, requests, 'another number of requests was made')
   }
 
   for (const scenario of scenarios)
     it(`${scenario.name}, and goes on from there`, async () => {
       const nodes = await Promise.all(LANES.map((lane) => prepared(scenario, lane)))
+      publishAuthorities(controlPlane.cluster, bundleOf(scenario))
       const [first] = nodes
       assert.ok(first !== undefined)
       const points = await first.points()
@@ -118,7 +152,7 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
           for (;;) {
             const point = left.pop()
             if (point === undefined) return
-            await killAt(node, point, scenario.hasPair).catch((cause: unknown) => {
+            await killAt(node, point, scenario).catch((cause: unknown) => {
               const why = cause instanceof Error ? cause.message : String(cause)
               throw new Error(`killed ${point.when} effect ${point.number}, ${point.effect}: ${why}`, { cause })
             })
@@ -128,7 +162,7 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
     })
 
   it('a directory’s new entry, which is synced into it before the API server hears of anything', async () => {
-    const node = await prepared({ name: 'a traced join', hasPair: false }, 'lane-c')
+    const node = await prepared({ name: 'a traced join' }, 'lane-c')
     const effects = (await node.points()).filter(({ when }) => when === 'before').map(({ effect }) => effect)
     assert.deepEqual(unsyncedAtRequests(effects), [])
   })

@@ -4,6 +4,7 @@ import { createCertificateAuthority } from '../../../src/dev-cluster/certificate
 import { startDevCluster, type DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import type { StoredState } from '../../../src/dev-cluster/csr-store.ts'
 import type { Random } from '../../../src/lib/ports.ts'
+import { publishAuthorities } from '../published-authorities.ts'
 import { JOIN_YAML, SimulatedAgent, turn } from './agent.ts'
 import { SimulatedClock } from './clock.ts'
 import { SimulatedDisk } from './disk.ts'
@@ -45,12 +46,15 @@ export class World {
   judge: (csr: CertificateSigningRequest) => Verdict = () => 'approve'
   readonly network: SimulatedNetwork
   readonly random: Random
+  /** The CA bundle in cluster-info, PEM. */
+  publishedCaPem: string
   readonly #clusterClock: { skewMs: number }
 
   private constructor(cluster: DevCluster, clusterClock: { skewMs: number }, random: Random) {
     this.cluster = cluster
     this.#clusterClock = clusterClock
     this.random = random
+    this.publishedCaPem = cluster.caPem
     this.token = cluster.createToken()
     this.network = new SimulatedNetwork(cluster, {
       nowMs: () => this.clock.nowMs() + clusterClock.skewMs,
@@ -101,6 +105,11 @@ export class World {
       ...overrides,
     }
     this.disk.put(JOIN_YAML, JSON.stringify(document, undefined, 2))
+  }
+
+  publish(caBundle: string): void {
+    this.publishedCaPem = caBundle
+    publishAuthorities(this.cluster, caBundle)
   }
 
   start(onInstant?: OnInstant): Promise<SimulatedAgent> {
