@@ -1,13 +1,16 @@
-/** Which files that hold a secret can be read by more than their owner. It looks at modes, and hands on no secret. */
+/** What the modes of files let others than their owner do: read a secret, or change what is trusted. It hands on no secret. */
 import { dirname, resolve } from 'node:path'
 import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import { readKubeconfigFile } from '../discovery/file-discovery.ts'
 import { readKubeconfig } from '../discovery/kubeconfig-material.ts'
-import type { Exposure } from '../findings/trade-offs.ts'
+import type { Exposure, ReadableSecret } from '../findings/trade-offs.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
+import { configurationFiles } from './configuration-files.ts'
+import { isPassable, PASS } from './passage.ts'
+import { writablePlaces } from './writable-places.ts'
 
-/** In the order of `secretFiles`. What cannot be looked at says nothing. */
+/** The secrets first. What cannot be looked at says nothing. */
 export async function exposures(
   files: Files,
   configuration: JoinConfiguration,
@@ -17,8 +20,9 @@ export async function exposures(
     ...secretFiles(configuration, configurationPath),
     ...(await kubeconfigSecrets(files, configuration)),
   ])
-  const found = await Promise.all([...paths].map((path) => exposureOf(files, path).catch(() => undefined)))
-  return found.filter((exposure) => exposure !== undefined)
+  const found = await Promise.all([...paths].map((path) => readableSecret(files, path).catch(() => undefined)))
+  const writable = await writablePlaces(files, await configurationFiles(files, configurationPath, configuration))
+  return [...found.filter((secret) => secret !== undefined), ...writable]
 }
 
 function secretFiles({ discovery, bootstrap }: JoinConfiguration, configurationPath: string): string[] {
@@ -45,11 +49,9 @@ async function kubeconfigSecrets(files: Files, { discovery }: JoinConfiguration)
   }
 }
 
-/** Bits of a mode, as for files to read and for directories to pass. */
 const READ = { all: 0o004, group: 0o040 } as const
-const PASS = { all: 0o001, group: 0o011 } as const
 
-async function exposureOf(files: Files, path: string): Promise<Exposure | undefined> {
+async function readableSecret(files: Files, path: string): Promise<ReadableSecret | undefined> {
   const real = await files.realPath(path)
   const mode = real === undefined ? undefined : (await files.stat(real))?.mode
   if (real === undefined || mode === undefined) return undefined
@@ -57,12 +59,4 @@ async function exposureOf(files: Files, path: string): Promise<Exposure | undefi
     if ((mode & READ[readableBy]) !== 0 && (await isPassable(files, dirname(real), PASS[readableBy])))
       return { path, mode, readableBy }
   return undefined
-}
-
-/** A directory on the way that others may not pass protects what is in it. */
-async function isPassable(files: Files, directory: string, bits: number): Promise<boolean> {
-  const facts = await files.stat(directory)
-  if (facts === undefined || (facts.mode & bits) === 0) return false
-  const parent = dirname(directory)
-  return parent === directory || (await isPassable(files, parent, bits))
 }

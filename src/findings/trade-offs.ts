@@ -6,12 +6,24 @@ import type { Finding } from '../lib/findings.ts'
 import { publicKeyPin } from '../pki/certificate.ts'
 
 /** A file that holds a secret, and can be read by more than its owner. */
-export interface Exposure {
+export interface ReadableSecret {
   path: string
   /** Permission bits. */
   mode: number
   readableBy: 'all' | 'group'
 }
+
+/** A file of the configuration, or a directory on the way to one, that more than its owner can write. */
+export interface WritablePlace {
+  path: string
+  /** Permission bits. */
+  mode: number
+  writableBy: 'all' | 'group'
+  /** The file, as the configuration names it. */
+  leadsTo: string
+}
+
+export type Exposure = ReadableSecret | WritablePlace
 
 /** What is undefined is not known, or not yet. */
 export interface TradeOffFacts {
@@ -57,11 +69,19 @@ function ofConfiguration(discovery: Discovery): Finding[] {
 const isProven = ({ caCertHashes, caFile }: { caCertHashes: readonly string[]; caFile?: string }): boolean =>
   caCertHashes.length > 0 || caFile !== undefined
 
-function ofExposure({ path, mode, readableBy }: Exposure): Finding {
-  return {
-    id: readableBy === 'all' ? 'secret-readable-by-all' : 'secret-readable-by-group',
-    seen: `${path} holds a secret and has mode 0${mode.toString(8).padStart(3, '0')}`,
-  }
+const octal = (mode: number): string => `0${mode.toString(8).padStart(3, '0')}`
+
+function ofExposure(exposure: Exposure): Finding {
+  const { path, mode } = exposure
+  if ('readableBy' in exposure)
+    return {
+      id: exposure.readableBy === 'all' ? 'secret-readable-by-all' : 'secret-readable-by-group',
+      seen: `${path} holds a secret and has mode ${octal(mode)}`,
+    }
+  const { writableBy, leadsTo } = exposure
+  const whose = writableBy === 'all' ? 'everybody' : 'its group'
+  const what = path === leadsTo ? path : `${path}, on the way to ${leadsTo},`
+  return { id: 'configuration-writable', seen: `${what} can be written by ${whose} (mode ${octal(mode)})` }
 }
 
 function ofCluster(discovery: Discovery, { server, authorities }: Cluster): Finding[] {

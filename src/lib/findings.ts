@@ -64,6 +64,14 @@ const table = {
     consequence: 'every member of the file’s group can take the secret and join as a node with it',
     remedy: 'chmod 0600, unless the group is meant to have it',
   },
+  'configuration-writable': {
+    severity: 'warning',
+    stage: 'files',
+    requirement: 'protected-configuration',
+    consequence:
+      'whoever may write there can have this node join another cluster, and take the secrets that it is given',
+    remedy: 'chmod go-w what is named, and look at what join.yaml and its files say by now',
+  },
   'server-elsewhere': {
     severity: 'notice',
     stage: 'discovery',

@@ -1,7 +1,8 @@
-/** Who else can read a file with a secret: modes, directories and links of a real file system. */
+/** Who else can read a file with a secret, or write what is trusted: modes, directories and links of a real file system. */
 import assert from 'node:assert/strict'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { WritablePlace } from '../../../src/findings/trade-offs.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { exposures } from '../../../src/agent/exposure.ts'
 import { parseConfiguration, type JoinConfiguration } from '../../../src/config/index.ts'
@@ -94,5 +95,57 @@ describe('exposures', () => {
 
   it('say nothing of a file that is not there', async () => {
     assert.deepEqual(await exposures(nodeFiles, configured({ tokenFile: '/does/not/exist' }), '/nowhere'), [])
+  })
+})
+
+describe('exposures of what is trusted', () => {
+  const directory = useTemporaryDirectory()
+  const at = (name: string): string => join(directory.path, name)
+
+  /** Modes by path; a name with a slash at its end is a directory. What is written is found for join.yaml and this caFile. */
+  async function found(modes: Readonly<Record<string, number>>, caFile = 'etc/ca.crt'): Promise<unknown[]> {
+    await chmod(directory.path, 0o755)
+    for (const [name, mode] of Object.entries(modes)) {
+      if (name.endsWith('/')) await mkdir(at(name))
+      else await writeFile(at(name), '')
+      await chmod(at(name), mode)
+    }
+    const configuration = configured({ tokenCredential: 'token', caFile: at(caFile) })
+    return (await exposures(nodeFiles, configuration, at('etc/join.yaml'))).map((exposure) => {
+      const { path, leadsTo, writableBy } = exposure as WritablePlace
+      return [path, leadsTo].map((each) => each.slice(directory.path.length + 1)).concat(writableBy)
+    })
+  }
+
+  const good = { 'etc/': 0o755, 'etc/join.yaml': 0o644, 'etc/ca.crt': 0o444 }
+  const rows: readonly [sentence: string, modes: Readonly<Record<string, number>>, expected: string[][]][] = [
+    ['are none where only the owner may write', good, []],
+    ['are a file for everybody', { ...good, 'etc/ca.crt': 0o666 }, [['etc/ca.crt', 'etc/ca.crt', 'all']]],
+    ['are a file for its group', { ...good, 'etc/join.yaml': 0o664 }, [['etc/join.yaml', 'etc/join.yaml', 'group']]],
+    ['are a directory, once for all in it', { ...good, 'etc/': 0o777 }, [['etc', 'etc/join.yaml', 'all']]],
+    ['are a directory for its group', { ...good, 'etc/': 0o775 }, [['etc', 'etc/join.yaml', 'group']]],
+    ['are no directory that others may not pass', { ...good, 'etc/': 0o722 }, []],
+    ['are no file behind such a one', { ...good, 'etc/': 0o700, 'etc/ca.crt': 0o666 }, []],
+    ['are no sticky directory where the file is there', { ...good, 'etc/': 0o1777 }, []],
+    [
+      'are a sticky directory where others may put the file',
+      { 'etc/': 0o1777, 'etc/join.yaml': 0o644 },
+      [['etc', 'etc/ca.crt', 'all']],
+    ],
+  ]
+  for (const [sentence, modes, expected] of rows)
+    it(sentence, async () => {
+      assert.deepEqual(await found(modes), expected)
+    })
+
+  it('are also what a link goes through, and where it ends', async () => {
+    await mkdir(at('door'))
+    await chmod(at('door'), 0o777)
+    await symlink('../srv/ca.crt', at('door/ca.crt'))
+    const modes = { 'etc/': 0o755, 'etc/join.yaml': 0o644, 'srv/': 0o755, 'srv/ca.crt': 0o646 }
+    assert.deepEqual(await found(modes, 'door/ca.crt'), [
+      ['door', 'door/ca.crt', 'all'],
+      ['srv/ca.crt', 'door/ca.crt', 'all'],
+    ])
   })
 })

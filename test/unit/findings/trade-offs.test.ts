@@ -66,6 +66,21 @@ describe('trade-offs of the files', () => {
     assert.deepEqual(all, { id: 'secret-readable-by-all', seen: '/etc/join.yaml holds a secret and has mode 0644' })
     assert.deepEqual(group, { id: 'secret-readable-by-group', seen: '/token holds a secret and has mode 0040' })
   })
+
+  it('name the file that others may write, and the directory on the way to one', () => {
+    const [, file, directory] = found({
+      exposures: [
+        { path: '/etc/ca.crt', mode: 0o666, writableBy: 'all', leadsTo: '/etc/ca.crt' },
+        { path: '/srv', mode: 0o2775, writableBy: 'group', leadsTo: '/srv/token' },
+      ],
+    })
+    const id = 'configuration-writable'
+    assert.deepEqual(file, { id, seen: '/etc/ca.crt can be written by everybody (mode 0666)' })
+    assert.deepEqual(directory, {
+      id,
+      seen: '/srv, on the way to /srv/token, can be written by its group (mode 02775)',
+    })
+  })
 })
 
 describe('trade-offs of the cluster', () => {

@@ -1,0 +1,64 @@
+/** Which files and directories let others change what a configuration says, by their modes. It reads no content. */
+import { basename, dirname, join, resolve } from 'node:path'
+import type { WritablePlace } from '../findings/trade-offs.ts'
+import type { FileFacts, Files } from '../lib/ports.ts'
+import { isPassable, PASS } from './passage.ts'
+
+/** As Linux follows them. */
+const MAX_LINKS = 40
+
+/** Each place once, with the first of `paths` that it leads to. What cannot be looked at says nothing. */
+export async function writablePlaces(files: Files, paths: readonly string[]): Promise<WritablePlace[]> {
+  const found = new Map<string, WritablePlace>()
+  for (const path of paths)
+    for (const entry of await entriesOf(files, path, MAX_LINKS)) {
+      let isThereBelow = true
+      for (const place of [entry, ...ancestorsOf(entry)]) {
+        const facts = await files.stat(place).catch(() => undefined)
+        const writableBy = await writersOf(files, place, facts, isThereBelow).catch(() => undefined)
+        isThereBelow = facts !== undefined
+        if (facts !== undefined && writableBy !== undefined && !found.has(place))
+          found.set(place, { path: place, mode: facts.mode, writableBy, leadsTo: path })
+      }
+    }
+  return [...found.values()]
+}
+
+/** The path, and what each link there leads to; every one in a directory that is named without links. */
+async function entriesOf(files: Files, path: string, linksLeft: number): Promise<string[]> {
+  const directory = await files.realPath(dirname(path)).catch(() => undefined)
+  if (directory === undefined) return []
+  const entry = join(directory, basename(path))
+  const isLink = (await files.stat(entry).catch(() => undefined))?.kind === 'link'
+  const target = isLink && linksLeft > 0 ? await files.readLink(entry).catch(() => undefined) : undefined
+  return target === undefined
+    ? [entry]
+    : [entry, ...(await entriesOf(files, resolve(directory, target), linksLeft - 1))]
+}
+
+function ancestorsOf(path: string): string[] {
+  const parent = dirname(path)
+  return parent === path ? [] : [parent, ...ancestorsOf(parent)]
+}
+
+/** Bits of a mode: to write a file; to replace what is in a directory, which takes passing it, too. */
+const WRITE = { all: 0o002, group: 0o020 } as const
+const REPLACE = { all: 0o003, group: 0o030 } as const
+const STICKY = 0o1000
+
+async function writersOf(
+  files: Files,
+  place: string,
+  facts: FileFacts | undefined,
+  isThereBelow: boolean,
+): Promise<WritablePlace['writableBy'] | undefined> {
+  if (facts === undefined) return undefined
+  const { kind, mode } = facts
+  // A link's own mode means nothing. In a sticky directory others can take no name that is taken.
+  if (kind === 'link' || (kind === 'directory' && (mode & STICKY) !== 0 && isThereBelow)) return undefined
+  const bits = kind === 'directory' ? REPLACE : WRITE
+  for (const writableBy of ['all', 'group'] as const)
+    if ((mode & bits[writableBy]) === bits[writableBy] && (await isPassable(files, dirname(place), PASS[writableBy])))
+      return writableBy
+  return undefined
+}
