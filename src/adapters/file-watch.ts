@@ -1,7 +1,8 @@
-/** Tells when one of some files changes, appears or disappears, by watching their directories with chokidar. */
-import { realpath } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+/** Tells when one of some files changes, appears or disappears, also by what happens to the directories and links on the way to it; with chokidar. */
+import { basename } from 'node:path'
 import type { FSWatcher } from 'chokidar'
+import { textAt } from '../lib/json.ts'
+import { namesOnTheWay, type Names } from './names-on-the-way.ts'
 
 export interface FileWatch {
   close: () => Promise<void>
@@ -10,42 +11,64 @@ export interface FileWatch {
 /** An editor's save is several events; this gathers them. */
 const SETTLE_MS = 100
 
-/** Without links in its directory, and, where it is a link itself, also what it points to now. */
-async function placesOf(path: string): Promise<string[]> {
-  const directory = await realpath(dirname(path)).catch(() => dirname(path))
-  const place = join(directory, basename(path))
-  return [place, await realpath(place).catch(() => place)]
-}
-
 /**
  * `onChange` is called after changes have settled, and once when the watch is established, because chokidar may miss a
- * write in that moment. Directories that do not exist are not watched.
+ * write in that moment. Where a directory is missing, the nearest one that is there is watched until it comes.
  */
 export async function watchFiles(paths: readonly string[], onChange: () => void): Promise<FileWatch> {
   const { watch } = await import('chokidar')
-  const wanted = new Set((await Promise.all(paths.map(placesOf))).flat())
+  let names = await namesOnTheWay(paths)
+  /** A directory that is watched is no longer where it was. */
+  let isStale = false
+  let isClosed = false
   let timer: NodeJS.Timeout | undefined
+  let turn = Promise.resolve()
+
   // Not begun again by each event: in a busy directory that would put the call off for ever.
   const settle = (): void => {
     timer ??= setTimeout(() => {
       timer = undefined
-      onChange()
+      turn = turn.then(look)
     }, SETTLE_MS)
   }
-  const directories = [...new Set([...wanted].map((path) => dirname(path)))]
-  // Followed, a link that is replaced would be no event.
-  const watcher: FSWatcher = watch(directories, { depth: 0, ignoreInitial: true, followSymlinks: false })
-  watcher.on('all', (_event, path) => {
-    // Kubernetes-style mounts change a file by replacing the link `..data` beside it.
-    if (wanted.has(path) || basename(path).startsWith('..')) settle()
-  })
-  // A watch that cannot be had (no inotify instances left) leaves SIGHUP as the way to reload.
-  watcher.on('error', () => undefined)
-  watcher.once('ready', settle)
+  const open = (): FSWatcher => {
+    isStale = false
+    const watcher = watch([...names.keys()], { depth: 0, ignoreInitial: true, ignored: (path) => !names.has(path) })
+    // chokidar's own events compare two listings: a directory or a link that was replaced is there in both.
+    watcher.on('raw', (_event, name: string | null, details) => {
+      const directory = textAt(details, 'watchedPath') ?? ''
+      // Of a directory itself inotify tells by its own name.
+      if (name === basename(directory)) isStale = true
+      if (isStale || name === null || names.get(directory)?.has(name) === true) settle()
+    })
+    // A watch that cannot be had (no inotify instances left) leaves SIGHUP as the way to reload.
+    watcher.on('error', () => undefined)
+    watcher.once('ready', settle)
+    return watcher
+  }
+  const look = async (): Promise<void> => {
+    const now = await namesOnTheWay(paths)
+    if (isClosed) return
+    if (!isStale && areSame(names, now)) {
+      onChange()
+      return
+    }
+    names = now
+    await watcher.close()
+    watcher = open()
+  }
+  let watcher = open()
   return {
     close: async () => {
+      isClosed = true
       clearTimeout(timer)
+      await turn
       await watcher.close()
     },
   }
+}
+
+function areSame(one: Names, other: Names): boolean {
+  const text = (names: Names): string => JSON.stringify([...names].map(([directory, each]) => [directory, ...each]))
+  return text(one) === text(other)
 }

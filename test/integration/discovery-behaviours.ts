@@ -1,6 +1,6 @@
 /** Joining by a kubeconfig, from a file and over https, with each thing that may be trusted and each credential; and what policy makes of a token alone. */
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { DocumentServer } from '../harness/document-server.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -118,14 +118,16 @@ function byFile(suite: Suite): void {
     assert.deepEqual(await node.requests(), [])
   })
 
-  it('joins as soon as the file is there, and again as soon as a file that it names has changed', async () => {
-    const node = await suite.node({ overrides: by({}) })
+  it('joins as soon as the file is there, and its directory with it, and again as soon as a file that it names has changed', async () => {
+    const directory = `${suite.directory}/later`
+    const node = await suite.node({ overrides: by({ path: `${directory}/cluster-info.yaml` }) })
     const agent = node.start()
     await node.statusWhere(agent, 'nothing to read', ({ problem }) => problem?.code === 'kubeconfig-missing')
-    await writeFile(`${suite.directory}/token`, 'made-up')
-    await writeFile(path(), kubeconfigOf(suite, { user: { tokenFile: 'token' } }))
+    await mkdir(directory)
+    await writeFile(`${directory}/token`, 'made-up')
+    await writeFile(`${directory}/cluster-info.yaml`, kubeconfigOf(suite, { user: { tokenFile: 'token' } }))
     await node.statusWhere(agent, 'refused', ({ problem }) => problem?.code === 'unauthorized')
-    await writeFile(`${suite.directory}/token`, await suite.controlPlane.createToken())
+    await writeFile(`${directory}/token`, await suite.controlPlane.createToken())
     await node.joined(agent)
     await terminate(agent)
   })

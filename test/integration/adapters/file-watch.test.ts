@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { watchFiles } from '../../../src/adapters/file-watch.ts'
@@ -98,6 +99,88 @@ describe('watchFiles', () => {
     await mkdir(directory.join('real'))
     await symlink('real', directory.join('linked'))
     await during(directory.join('linked/token'), () => writeFile(directory.join('real/token'), 'one'))
+  })
+
+  /** After each step, `path` is looked at when it holds the step's name: in every other case this waits for mocha's limit. */
+  async function follows(path: string, steps: Readonly<Record<string, () => Promise<unknown>>>): Promise<void> {
+    let isSeen = (): void => undefined
+    const watch = await watchFiles([path], () => {
+      isSeen()
+    })
+    try {
+      for (const [content, step] of Object.entries(steps)) {
+        const seen = new Promise<void>((resolve) => {
+          isSeen = () => {
+            if (existsSync(path) && readFileSync(path, 'utf8') === content) resolve()
+          }
+        })
+        await step()
+        await seen
+      }
+    } finally {
+      await watch.close()
+    }
+  }
+
+  it('tells of a file whose directories come with it, and of what then becomes of it', async () => {
+    const path = directory.join('etc/secrets/token')
+    await follows(path, {
+      one: async () => {
+        await mkdir(directory.join('etc/secrets'), { recursive: true })
+        await writeFile(path, 'one')
+      },
+      two: () => writeFile(path, 'two'),
+    })
+  })
+
+  it('tells of a file whose directory is renamed into its place', async () => {
+    await mkdir(directory.join('new/secrets'), { recursive: true })
+    await writeFile(directory.join('new/secrets/token'), 'one')
+    const path = directory.join('etc/secrets/token')
+    await follows(path, {
+      one: () => rename(directory.join('new'), directory.join('etc')),
+      two: () => writeFile(path, 'two'),
+    })
+  })
+
+  it('tells of a directory that is replaced, by a rename or by hand, and of what then becomes of the file', async () => {
+    const path = directory.join('etc/token')
+    for (const [name, content] of [
+      ['etc', 'zero'],
+      ['new', 'one'],
+    ] as const) {
+      await mkdir(directory.join(name))
+      await writeFile(directory.join(name, 'token'), content)
+    }
+    await follows(path, {
+      zero: () => Promise.resolve(),
+      one: async () => {
+        await rename(directory.join('etc'), directory.join('old'))
+        await rename(directory.join('new'), directory.join('etc'))
+      },
+      two: () => writeFile(path, 'two'),
+      three: async () => {
+        await rm(directory.join('etc'), { recursive: true })
+        await mkdir(directory.join('etc'))
+        await writeFile(path, 'three')
+      },
+      four: () => writeFile(path, 'four'),
+    })
+  })
+
+  it('tells of a link on the way that is replaced, and of the file that it leads to then', async () => {
+    for (const version of ['1', '2']) {
+      await mkdir(directory.join('releases', version), { recursive: true })
+      await writeFile(directory.join('releases', version, 'token'), version)
+    }
+    await symlink('releases/1', directory.join('current'))
+    await follows(directory.join('current/token'), {
+      '2': async () => {
+        await symlink('releases/2', directory.join('next'))
+        await rename(directory.join('next'), directory.join('current'))
+      },
+      three: () => writeFile(directory.join('releases/2/token'), 'three'),
+    })
   })
 
   it('tells of changes that never pause', async () => {
