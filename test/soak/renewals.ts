@@ -18,12 +18,12 @@ export interface RenewalsOptions {
   deadlineMs: number
   /** Default: the program's own. */
   window?: readonly [from: number, to: number]
-  /** Hears of each certificate when it is in force. */
+  /** Hears of each certificate when it is in force, and was accepted. */
   onCertificate?: (certificate: X509Certificate) => void
 }
 
 export interface Renewals {
-  /** The first one comes from the join. */
+  /** Each with a good answer. The first one comes from the join. */
   certificates: readonly X509Certificate[]
   asked: number
   failed: number
@@ -43,19 +43,20 @@ export async function renewWhileAsked(options: RenewalsOptions): Promise<Renewal
   const node = await JoiningNode.create({ directory, controlPlane, name, token, overrides })
   await controlPlane.admin('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name } })
   const certificates: X509Certificate[] = []
+  const found = new Map<string, X509Certificate>()
   try {
     const agent = node.start()
     await node.joined(agent)
     await using asker = new Asker(node)
     while (certificates.length <= renewals) {
-      const last = certificates.at(-1)?.serialNumber
-      const next = await eventually('another certificate', { deadlineMs }, async () => {
+      // On a busy machine one may have been replaced before anybody asked with it: that one does not count.
+      const next = await eventually('an answer to another certificate', { deadlineMs }, async () => {
         const { certificate } = await node.current()
-        return certificate.serialNumber === last ? undefined : certificate
+        if (!found.has(certificate.serialNumber)) found.set(certificate.serialNumber, certificate)
+        return [...found.values()].find((one) => asker.answered.has(one.serialNumber) && !certificates.includes(one))
       })
       certificates.push(next)
       onCertificate?.(next)
-      await eventually('an answer to it', { deadlineMs }, () => Promise.resolve(asker.answered.get(next.serialNumber)))
     }
     const { asked, failed, failures, answered } = asker
     return { certificates, asked, failed, failures, answered }
