@@ -11,7 +11,7 @@ import { Loop } from '../agent/loop.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { ApiClient } from '../kube/api-request.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
-import type { Notify } from '../lib/ports.ts'
+import type { LogFields, Notify } from '../lib/ports.ts'
 import { USER_AGENT, VERSION } from '../lib/version.ts'
 import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
@@ -37,7 +37,12 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const source = await ConfigurationSource.open(nodeFiles, options.configurationPath)
   const { configuration } = source
   const logger = createLog(configuration.log.level, logStyle(configuration.log.format, options.environment))
-  const stop = stopOnSignals(() => source.configuration.certificate.keyAlgorithm.startsWith('RSA'))
+  const stop = stopOnSignals(() => {
+    // An RSA key may be in the making, for which process.exit would wait.
+    if (source.configuration.certificate.keyAlgorithm.startsWith('RSA')) endBySignal()
+    else if (options.once) endWith(stoppedEarly(), logger)
+    else process.exit()
+  })
   endOnDefect(logger)
   try {
     const lock = await lockState(() => acquireInstanceLock(nodeFiles, configuration.files.state), {
@@ -108,7 +113,7 @@ async function runLoop(
   try {
     const joined = await running
     if (!joined && limit?.aborted === true && !stopped.aborted) throw timedOut(options, loop.failure)
-    if (!joined && options.once) throw new BootstrapError('stopped', 'stopped before the node had joined')
+    if (!joined && options.once) throw stoppedEarly()
   } finally {
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
@@ -117,6 +122,10 @@ async function runLoop(
     await reporter.followTextfile(undefined)
     http.close()
   }
+}
+
+function stoppedEarly(): BootstrapError {
+  return new BootstrapError('stopped', 'stopped before the node had joined')
 }
 
 function timedOut({ timeoutMs = 0 }: RunOptions, last: BootstrapError | undefined): BootstrapError {
@@ -173,15 +182,11 @@ function reloader(
   }
 }
 
-/** `mayBlockExit`: an RSA key may be in the making, for which process.exit would wait. */
-function stopOnSignals(mayBlockExit: () => boolean): { signal: AbortSignal; disarm: () => void } {
+function stopOnSignals(cutOff: () => void): { signal: AbortSignal; disarm: () => void } {
   const controller = new AbortController()
   const stop = (): void => {
     controller.abort()
-    setTimeout(() => {
-      if (mayBlockExit()) endBySignal()
-      else process.exit()
-    }, STOP_GRACE_MS).unref()
+    setTimeout(cutOff, STOP_GRACE_MS).unref()
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -200,14 +205,19 @@ function endBySignal(): void {
   process.kill(process.pid, 'SIGTERM')
 }
 
+/** Whatever still runs is cut off. */
+function endWith(error: BootstrapError, { log }: ClosableLog, message = error.message, fields: LogFields = {}): void {
+  log.error(message, { code: error.code, hint: error.hint, ...fields })
+  process.exitCode = error.exitStatus
+  setImmediate(() => process.exit())
+}
+
 /** Node would print a whole error object, and a library's may hold a request's headers: only its name and stack are told. */
-function endOnDefect({ log }: ClosableLog): void {
+function endOnDefect(logger: ClosableLog): void {
   const end = (thrown: unknown): void => {
-    const error = asBootstrapError(thrown)
     const stack = thrown instanceof Error ? (thrown.stack ?? '').split('\n').slice(1, 8).join(' | ') : ''
-    log.error(`a defect ends the agent: ${error.message}`, { code: error.code, hint: error.hint, stack })
-    process.exitCode = error.exitStatus
-    setImmediate(() => process.exit())
+    const error = asBootstrapError(thrown)
+    endWith(error, logger, `a defect ends the agent: ${error.message}`, { stack })
   }
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)

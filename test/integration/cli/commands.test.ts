@@ -99,7 +99,11 @@ describe('run --once', function () {
     agent.kill('SIGTERM')
     const { exit, text } = await ended(agent)
     assert.equal(exit.code, EXIT.temporary, text)
-    assert.match(text, /^node-bootstrap: stopped before the node had joined\n {2}\(stopped\) \S/m)
+    // On a busy machine what still runs is cut off, and the log has the last word.
+    assert.match(
+      text,
+      /^node-bootstrap: stopped before the node had joined\n {2}\(stopped\) \S|"stopped before the node had joined","code":"stopped","hint":"/m,
+    )
   })
 
   it('whose time is over says so', async () => {
