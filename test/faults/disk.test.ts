@@ -5,7 +5,7 @@ import type { ControlPlane } from '../harness/control-plane.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { DEADLINE_MS, JoiningNode } from '../harness/joining-node.ts'
 import { temporaryDirectory } from '../harness/temporary-directory.ts'
-import { itConcurrently } from '../integration/bad-input/scene.ts'
+import { assertPaced, itConcurrently } from '../integration/bad-input/scene.ts'
 import { assertWhole, JOINED, rejoin, renewal, type Episode } from './episodes.ts'
 import { mountProblem, ScarceDisk } from './scarce-disk.ts'
 
@@ -131,6 +131,7 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     })
     const failed = await failsAndMends(node, agent, disk, { code, from, hasPair: episode === renewal })
     await assertWhole(node, episode === undefined ? 1 : 2)
+    assertPaced(agent.lines)
     return failed
   }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { temporaryDirectory } from '../harness/temporary-directory.ts'
-import { createScene, DEADLINE_MS, waitForJoin, waitForMessage } from '../integration/bad-input/scene.ts'
+import { assertPaced, createScene, DEADLINE_MS, waitForJoin, waitForMessage } from '../integration/bad-input/scene.ts'
 
 const ADDRESS = '10.231.77.1'
 const ENDPOINT = `${ADDRESS}:6443`
@@ -139,6 +139,7 @@ async function relay(cable: Cable, socket: string): Promise<AsyncDisposable> {
       cable.set('up')
       await waitForJoin(agent, cut)
       assert.equal(cluster.listCertificateSigningRequests().length, 1)
+      assertPaced(agent.lines)
     }).timeout(3 * DEADLINE_MS)
   },
 )

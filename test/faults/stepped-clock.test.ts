@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { clockProblem, withClockOf } from '../harness/faketime.ts'
+import { assertPaced } from '../integration/bad-input/scene.ts'
 import { Suite, terminate } from '../integration/behaviour-suite.ts'
 
 const skipped = clockProblem === undefined ? '' : ` (skipped: ${clockProblem})`
@@ -39,6 +40,7 @@ const skipped = clockProblem === undefined ? '' : ` (skipped: ${clockProblem})`
         assert.equal((await node.current()).pem, pem)
         assert.equal(await node.askForOwnNode(), 404)
         assert.equal((await node.requests()).length, requests)
+        assertPaced(agent.lines)
         await terminate(agent)
       })
   },

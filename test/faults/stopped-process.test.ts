@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { eventually } from '../harness/eventually.ts'
 import { DEADLINE_MS } from '../harness/joining-node.ts'
+import { assertPaced } from '../integration/bad-input/scene.ts'
 import { Suite } from '../integration/behaviour-suite.ts'
 
 /** Long enough to be renewed on a slow machine, short enough to be waited out. */
@@ -27,5 +28,6 @@ describe('a process that is stopped for longer than its certificate lives', () =
     assert.match(rejoined?.spec.username ?? '', /^system:bootstrap:/)
     assert.notEqual((await node.current()).certificate.serialNumber, certificate.serialNumber)
     await node.joined(agent)
+    assertPaced(agent.lines)
   })
 })

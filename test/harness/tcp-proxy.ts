@@ -22,6 +22,7 @@ export class TcpProxy implements AsyncDisposable {
   #server: Server | undefined
   #stalled = false
   #resetting = false
+  #halfClosing = false
   #delayMs = 0
 
   private constructor(server: Server, upstream: string) {
@@ -44,6 +45,7 @@ export class TcpProxy implements AsyncDisposable {
   /** As after the start: everything is forwarded at once, and what a stall held back moves on. */
   async comeBack(): Promise<void> {
     this.#resetting = false
+    this.#halfClosing = false
     this.#delayMs = 0
     this.#stalled = false
     for (const { client, upstream } of this.#open) {
@@ -68,6 +70,12 @@ export class TcpProxy implements AsyncDisposable {
       client.resetAndDestroy()
       upstream.destroy()
     }
+  }
+
+  /** Ends its own side of the connections that are open, and of each new one, and reads on; until `comeBack`. */
+  halfClose(): void {
+    this.#halfClosing = true
+    for (const { client } of this.#open) client.end()
   }
 
   /** Cuts what is open and closes the port: connecting fails, until `comeBack`. */
@@ -143,6 +151,7 @@ export class TcpProxy implements AsyncDisposable {
       from.on('error', () => undefined)
       if (this.#stalled) from.pause()
     }
+    if (this.#halfClosing) client.end()
   }
 
   #forward(chunk: Buffer, from: Socket, to: Socket): void {

@@ -154,6 +154,12 @@ export function assertClear(problem: Problem): void {
   assert.ok(problem.code in errorCodes && problem.code !== 'internal', problem.code)
 }
 
+/** Every failure that is tried again is waited out: an agent that spins shows here. */
+export function assertPaced(lines: readonly string[]): void {
+  for (const { message, retryInSeconds = Infinity } of problemsIn(lines))
+    assert.ok(retryInSeconds >= 0.2, `tried again at once: ${message}`)
+}
+
 /** Waits for the next problem of this code, from line `from` on. */
 export async function waitForProblem(agent: AgentProcess, code: ErrorCode, from = 0): Promise<Problem> {
   const line = await agent.waitForLine(new RegExp(`"code":"${code}"`), { from, timeoutMs: DEADLINE_MS })

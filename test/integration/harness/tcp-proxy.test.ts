@@ -64,6 +64,21 @@ describe('TcpProxy', () => {
     assert.equal(await ask(await dial(), 'again'), 'again')
   })
 
+  it('ends its own side alone until it comes back', async () => {
+    const client = await dial()
+    client.allowHalfOpen = true
+    await ask(client, 'hello')
+    const ended = once(client, 'end')
+    proxy.halfClose()
+    await ended
+    client.write('to nobody')
+    const late = await dial()
+    await once(late.resume(), 'end')
+    await proxy.comeBack()
+    assert.equal(await ask(await dial(), 'again'), 'again')
+    assert.equal(proxy.bytesToUpstream, 'hello'.length + 'to nobody'.length + 'again'.length)
+  })
+
   it('refuses until it comes back, on the same port', async () => {
     await proxy.refuse()
     await assert.rejects(dial(), { code: 'ECONNREFUSED' })
