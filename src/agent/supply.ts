@@ -1,5 +1,6 @@
 /** What a node that has lost its certificate needs from a person to come back, and where it is put. Pure. */
-import type { JoinConfiguration } from '../config/index.ts'
+import type { JoinConfiguration, TokenSource } from '../config/index.ts'
+import { urlLabel } from '../discovery/kubeconfig-document.ts'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { isLost, standingOf, type Standing } from './decide.ts'
 import type { Observed } from './observed.ts'
@@ -9,6 +10,9 @@ const OF_THE_CREDENTIAL: readonly ErrorCode[] = [
   'unauthorized',
   'credential-unreadable',
   'credential-missing',
+  'credential-malformed',
+  'kubeconfig-missing',
+  'kubeconfig-unavailable',
   'token-malformed',
   'token-unknown',
   'token-expired',
@@ -32,22 +36,35 @@ export function namingSupply(
   const what = losses[standing]
   const { message, retryAfterMs } = error
   return new BootstrapError('rejoin-needs-credential', `${what}, and joining again failed: ${message}`, {
-    hint: `make a bootstrap token (kubeadm token create) and ${placeOf(configuration)}`,
+    hint: supplyFor(configuration),
     cause: error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   })
 }
 
-function placeOf({ bootstrap, discovery }: JoinConfiguration): string {
-  const source = bootstrap.token ?? (discovery.kind === 'token' ? discovery.token : undefined)
-  const key = bootstrap.token === undefined && discovery.kind === 'token' ? 'discovery.token.token' : 'bootstrap.token'
-  switch (source?.kind) {
+function supplyFor({ bootstrap, discovery }: JoinConfiguration): string {
+  if (bootstrap.token !== undefined) return newToken(bootstrap.token, 'bootstrap.token')
+  const instead = newToken({ kind: 'absent' }, 'bootstrap.token')
+  switch (discovery.kind) {
+    case 'token':
+      return newToken(discovery.token, 'discovery.token.token')
     case 'file':
-      return `write it to ${source.path}; it is used as soon as it is there`
+      return `put a kubeconfig whose user has a new credential into ${discovery.path}; it is used as soon as it is there. Or ${instead}`
+    case 'https':
+      return `have ${urlLabel(discovery.url)} hand out a kubeconfig whose user has a new credential; it is fetched by itself. Or ${instead}`
+  }
+}
+
+/** `key` is where one in join.yaml itself stands. */
+function newToken(source: TokenSource | { kind: 'absent' }, key: string): string {
+  const make = 'make a bootstrap token (kubeadm token create)'
+  switch (source.kind) {
+    case 'file':
+      return `${make} and write it to ${source.path}; it is used as soon as it is there`
     case 'credential':
-      return `give it to the unit as the credential ${source.name}, and restart that`
+      return `${make} and give it to the unit as the credential ${source.name}, and restart that`
     case 'inline':
-    case undefined:
-      return `write it to join.yaml as ${key}; it is used as soon as it is there`
+    case 'absent':
+      return `${make} and write it to join.yaml as ${key}; it is used as soon as it is there`
   }
 }

@@ -82,6 +82,11 @@ export class ApiClient {
     return this.#clockSkewMs
   }
 
+  /** What an earlier answer said was compared with a clock that may have been set since. */
+  forgetClockSkew(): void {
+    this.#clockSkewMs = undefined
+  }
+
   async request(api: ApiServer, request: ApiRequest): Promise<unknown> {
     const response = await this.#http.request(toHttpRequest(api, request, this.#userAgent))
     const dateMs = httpDate(response.headers['date'] ?? '')

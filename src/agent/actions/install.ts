@@ -109,13 +109,18 @@ async function checkedChain(context: ActionContext): Promise<[Certificate, ...Ce
   }
 }
 
-/** What the server said before was compared with a clock that may have been set since. Any answer tells the time, a refusal too. */
+/** Any answer tells the time, a refusal too. Throws where there is none: then nobody knows whose clock is wrong. */
 async function hearTheTime(context: ActionContext): Promise<void> {
   const { client } = context.ports
   const { cluster } = verifiedCluster(context)
   const trust = { roots: rootsOf(cluster) }
   const api: ApiServer = { server: cluster.server, trust, credential: { kind: 'anonymous' } }
-  await client.request(api, { method: 'GET', path: '/version', signal: context.signal }).catch(() => undefined)
+  client.forgetClockSkew()
+  try {
+    await client.request(api, { method: 'GET', path: '/version', signal: context.signal })
+  } catch (thrown) {
+    if (client.clockSkewMs === undefined) throw thrown
+  }
 }
 
 /** Either clock may be wrong, or the certificate lay there until it lapsed: only then is its key given up. */
