@@ -8,6 +8,7 @@ import { startEmbeddedControlPlane, type EmbeddedControlPlane } from '../harness
 import { temporaryDirectory, type TemporaryDirectory } from '../harness/temporary-directory.ts'
 import { publishAuthorities } from '../harness/published-authorities.ts'
 import { checkBundle, hasAuthority } from './invariants.ts'
+import { unsynced } from './unsynced.ts'
 import { KilledNode, writePreload, type KillPoint } from './killed.ts'
 
 /** What is tried of each scenario in the short form; CRASH=all tries every point. */
@@ -161,10 +162,10 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
       )
     })
 
-  it('a directory’s new entry, which is synced into it before the API server hears of anything', async () => {
+  it('a write, whose content is synced before it is renamed, and whose entry before the API server hears of anything', async () => {
     const node = await prepared({ name: 'a traced join' }, 'lane-c')
     const effects = (await node.points()).filter(({ when }) => when === 'before').map(({ effect }) => effect)
-    assert.deepEqual(unsyncedAtRequests(effects), [])
+    assert.deepEqual(unsynced(effects), [])
   })
 })
 
@@ -176,23 +177,6 @@ function sample<Item>(items: readonly Item[], count: number): Item[] {
     state = (state * 48_271) % 2_147_483_647
     return left.splice(state % left.length, 1)
   }).flat()
-}
-
-/** Paths whose directory had not been synced since they were made when a request was sent, or at the end. */
-function unsyncedAtRequests(effects: readonly string[]): string[] {
-  const unsynced = new Set<string>()
-  const found: string[] = []
-  for (const effect of effects) {
-    const [verb = '', path = '', to = ''] = effect.split(' ')
-    // What lives in memory, and the lock that is void after a boot.
-    if (path.includes('/run/') || path.includes('agent.lock')) continue
-    // A directory that is made has its mode set at once; one that could not be made has not.
-    if (['chmod', 'symlink', 'create'].includes(verb)) unsynced.add(path)
-    if (verb === 'rename' && unsynced.delete(path)) unsynced.add(to)
-    if (verb === 'sync') for (const entry of unsynced) if (join(entry, '..') === (path || '/')) unsynced.delete(entry)
-    if (verb === 'request') found.push(...unsynced)
-  }
-  return [...new Set([...found, ...unsynced])]
 }
 
 function* everyFile(directory: string): Generator<string> {

@@ -1,8 +1,8 @@
 /**
- * The checks that keep a stranger out, each taken away once: `if (…) throw` and `if (…) return` of a refusal, operand by
- * operand, every other throw, every `.filter(…)`, every call of a function that only requires, and every setting of TLS
- * that verifies, are found in the sources themselves, so that a new check cannot be forgotten. What is none of these is
- * listed by hand.
+ * The checks that keep a stranger out, and what makes a write durable, each taken away once: `if (…) throw` and
+ * `if (…) return` of a refusal, operand by operand, every other throw, every `.filter(…)`, every call of a function that
+ * only requires or syncs, and every setting of TLS that verifies, are found in the sources themselves, so that a new one
+ * cannot be forgotten. What is none of these is listed by hand.
  */
 import ts from 'typescript'
 
@@ -79,9 +79,10 @@ function filterOf(node: ts.Node): ts.Expression | undefined {
   return node.expression.name.text === 'filter' ? node.arguments[0] : undefined
 }
 
-/** `requireThis(…)` as a statement: it throws, or does nothing. */
+/** `requireThis(…)` as a statement throws or does nothing, and `of.sync…(…)` does nothing that a look at the files shows. */
 const isRequirement = (node: ts.Node): node is ts.ExpressionStatement =>
-  ts.isExpressionStatement(node) && /^(await )?require[A-Z]/.test(node.expression.getText())
+  ts.isExpressionStatement(node) &&
+  /^(await )?(require[A-Z]|(\w+\.)?sync(Directory)?\()/.test(node.expression.getText())
 
 interface Edit {
   start: number

@@ -32,6 +32,8 @@ export const targets: Readonly<Record<string, readonly string[]>> = {
   'src/adapters/presented-chain.ts': [KUBECONFIG],
   'src/adapters/proxy.ts': [unit('adapters/proxy')],
   'src/agent/issued-certificate.ts': [unit('agent/issued-certificate')],
+  'src/adapters/files.ts': [integration('adapters/files')],
+  'src/store/durable-file.ts': [integration('store/durable-file')],
   'src/pki/certificate.ts': [unit('pki/certificate')],
   'src/pki/pem.ts': [unit('pki/pem')],
   'src/pki/der-read.ts': [unit('pki/der-read'), unit('pki/certificate')],

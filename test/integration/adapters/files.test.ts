@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { readlinkSync } from 'node:fs'
+import { chmod, mkdir, open, readFile, stat, symlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import sinon from 'sinon'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts'
@@ -33,6 +35,10 @@ describe('the files port', () => {
     assert.equal((await bootstrapErrorOf(nodeFiles.read(path, 1000))).code, 'storage-malformed')
   })
 
+  it('refuses a file that has more in it than its size said', async () => {
+    assert.equal((await bootstrapErrorOf(nodeFiles.read('/proc/self/status', 1000))).code, 'storage-failed')
+  })
+
   it('refuses what is no file: a FIFO does not hold it up', async () => {
     await run('mkfifo', [path])
     assert.equal((await bootstrapErrorOf(nodeFiles.read(path, 10))).code, 'storage-malformed')
@@ -55,6 +61,41 @@ describe('the files port', () => {
       assert.deepEqual(await nodeFiles.list(absent), [])
     }
     await nodeFiles.remove(join(temporary.path, 'none'))
+  })
+
+  describe('syncs', () => {
+    /** In their order: what was synced, below the temporary directory, and how large it was then. */
+    const synced: string[] = []
+    beforeEach(async () => {
+      await using handle = await open('/dev/null')
+      const prototype = Object.getPrototypeOf(handle) as FileHandle
+      const sync = sinon.stub(prototype, 'sync')
+      sync.callsFake(async function (this: FileHandle) {
+        const name = readlinkSync(`/proc/self/fd/${this.fd}`).replace(temporary.path, '')
+        const stats = await this.stat()
+        synced.push(stats.isFile() ? `${name}, ${stats.size} bytes` : `${name}/`)
+        await sync.wrappedMethod.call(this)
+      })
+    })
+    afterEach(() => {
+      sinon.restore()
+      synced.length = 0
+    })
+
+    it('a file that it creates, with its content', async () => {
+      await nodeFiles.createSynced(path, Buffer.from('content'), 0o600)
+      assert.deepEqual(synced, ['/file, 7 bytes'])
+    })
+
+    it('the directory in which it makes another one', async () => {
+      await nodeFiles.makeDirectory(join(path, 'one', 'other'), 0o755)
+      assert.deepEqual(synced, ['/', '/file/', '/file/one/'])
+    })
+
+    it('a directory that it is told to', async () => {
+      await nodeFiles.syncDirectory(temporary.path)
+      assert.deepEqual(synced, ['/'])
+    })
   })
 
   it('tells what stands at a path without following a link', async () => {
