@@ -22,6 +22,17 @@ export default tseslint.config(
     },
   },
   {
+    // docs/adr/0006: what it asks ICU for stays in memory.
+    files: ['src/**/*.ts'],
+    ignores: ['src/lib/timestamp.ts', 'src/dev-cluster/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: "MemberExpression[property.name='toISOString']", message: 'Use timestamp of lib/timestamp.ts.' },
+      ],
+    },
+  },
+  {
     // describe and it return nothing a test would await; a rejected promise still fails the test that it belongs to.
     files: ['test/**/*.ts'],
     rules: {

@@ -1,6 +1,7 @@
 /** The log port over winston: a line an event, as JSON, as text, coloured on a terminal, or with journald's priorities. */
 import { createLogger, format, transports, type Logger } from 'winston'
 import type { LogFields, LogLevel, Log } from '../lib/ports.ts'
+import { timestamp } from '../lib/timestamp.ts'
 
 export type LogStyle = 'json' | 'text' | 'colour' | 'journal'
 
@@ -54,12 +55,12 @@ export function createLog(level: LogLevel, style: LogStyle): ClosableLog {
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: format.combine(
-      format.timestamp(),
-      format.printf(({ level: name, message, timestamp, fields }) =>
+      format.timestamp({ format: () => timestamp(Date.now()) }),
+      format.printf(({ level: name, message, timestamp: loggedAt, fields }) =>
         render({
           level: name,
           message: String(message),
-          timestamp: String(timestamp),
+          timestamp: String(loggedAt),
           fields: (fields ?? {}) as LogFields,
         }),
       ),

@@ -3,17 +3,18 @@ import { X509Certificate } from 'node:crypto'
 import { skewSentence } from '../lib/clock-skew.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { printable } from '../lib/text.ts'
+import { timestamp } from '../lib/timestamp.ts'
 
 type Describe = (certificate: X509Certificate, nowMs: number, serverNowMs: number | undefined) => string
 
 const validity: Describe = ({ validFromDate, validToDate }, nowMs, serverNowMs) =>
-  `valid from ${validFromDate.toISOString()} to ${validToDate.toISOString()}; here it is ${new Date(nowMs).toISOString()}${
+  `valid from ${timestamp(validFromDate.getTime())} to ${timestamp(validToDate.getTime())}; here it is ${timestamp(nowMs)}${
     serverNowMs === undefined ? '' : serverClock(serverNowMs, nowMs)
   }`
 
 /** Nobody vouches for what an unverified server says of the time: it is for a person to weigh. */
 const serverClock = (serverNowMs: number, nowMs: number): string =>
-  `, and there, as the unverified server says, ${new Date(serverNowMs).toISOString()}: ${
+  `, and there, as the unverified server says, ${timestamp(serverNowMs)}: ${
     skewSentence(serverNowMs - nowMs, "the server's") ?? 'the two clocks agree'
   }`
 

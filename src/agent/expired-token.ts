@@ -3,6 +3,7 @@
  * know that its token has verified that cluster, or has filed a request. It guesses no expiry.
  */
 import { BootstrapError } from '../lib/errors.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import type { ActionContext } from './context.ts'
 import { readBootstrapToken } from './credentials.ts'
 import type { Action } from './decide.ts'
@@ -38,9 +39,9 @@ export async function asExpiredToken(thrown: unknown, action: Action, context: A
 /** What the token was good for, and when. A cluster that was found by another configuration may be another one. */
 function pastOf(tokenId: string, { seen, memory, configuration }: ActionContext): string | undefined {
   if (memory.filedWith?.tokenId === tokenId)
-    return `token ${tokenId} filed a request at ${new Date(memory.filedWith.atMs).toISOString()}`
+    return `token ${tokenId} filed a request at ${timestamp(memory.filedWith.atMs)}`
   const record = seen.trust.kind === 'unknown' ? undefined : seen.trust.record
   if (record?.evidence.tokenId !== tokenId || record.configurationDigest !== discoveryDigest(configuration))
     return undefined
-  return `token ${tokenId} verified this cluster at ${new Date(record.verifiedAtMs).toISOString()}`
+  return `token ${tokenId} verified this cluster at ${timestamp(record.verifiedAtMs)}`
 }

@@ -4,6 +4,7 @@
  */
 import type { JoinConfiguration } from '../config/index.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { act } from './act.ts'
 import { isTransient, retryDelayMs } from './backoff.ts'
 import { newMemory, NOTHING_SEEN } from './beginning.ts'
@@ -192,7 +193,7 @@ export class Loop {
     const { log } = this.#ports
     const error = restingError(seen, action.because)
     if (error === undefined || action.because === 'fresh')
-      log.info('joined', { node: this.#configuration.node.name, renewAt: new Date(action.untilMs).toISOString() })
+      log.info('joined', { node: this.#configuration.node.name, renewAt: timestamp(action.untilMs) })
     // What policy forbids is told with the findings.
     else if (error.code !== 'policy-violated') log.error(error.message, { code: error.code, hint: error.hint })
   }

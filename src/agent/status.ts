@@ -5,6 +5,7 @@ import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { findingFacts } from '../lib/findings.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { approvalCommand } from './actions/request.ts'
 import { standingOf, type Action, type RestReason } from './decide.ts'
@@ -86,8 +87,6 @@ export interface StatusInput {
 
 export type StatusBody = Omit<Status, 'version' | 'program' | 'since' | 'configurationProblem'>
 
-const iso = (ms: number): string => new Date(ms).toISOString()
-
 /** Hooks come after the way. */
 const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
   discover: 'cluster',
@@ -168,11 +167,11 @@ function summaryOf({ seen, action, failure }: StatusInput): string {
 function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): string {
   switch (action.because) {
     case 'fresh':
-      return besideTheWay(seen)?.message ?? `joined; the certificate is renewed at ${iso(action.untilMs)}`
+      return besideTheWay(seen)?.message ?? `joined; the certificate is renewed at ${timestamp(action.untilMs)}`
     case 'not-yet-valid':
       return "the certificate lies in this machine's future: is the clock right?"
     case 'budget-spent':
-      return `${restingError(seen, action.because)?.message ?? ''}; another is made at ${iso(action.untilMs)}`
+      return `${restingError(seen, action.because)?.message ?? ''}; another is made at ${timestamp(action.untilMs)}`
     case 'policy':
     case 'refused':
     case 'rejoin-forbidden':
@@ -187,7 +186,7 @@ function problemOf({ seen, action, failure }: StatusInput): Status['problem'] {
   if (error === undefined) return undefined
   const errand = [seen.failedRecheck, seen.failedHooks].find((failed) => failed?.error === error)
   const nextAttemptMs = (failure ?? errand)?.nextAttemptMs
-  const nextAttempt = nextAttemptMs === undefined ? {} : { nextAttemptAt: iso(nextAttemptMs) }
+  const nextAttempt = nextAttemptMs === undefined ? {} : { nextAttemptAt: timestamp(nextAttemptMs) }
   return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
 }
 
@@ -204,7 +203,7 @@ function clusterOf({ trust, bundle }: Observed): Pick<Status, 'cluster'> {
     cluster: {
       server: cluster.server.href.replace(/\/$/, ''),
       caCertHashes: caCertHashes(cluster.authorities),
-      verifiedAt: iso(verifiedAtMs),
+      verifiedAt: timestamp(verifiedAtMs),
       evidence,
       ...(bundle === undefined ? {} : { published: publishedOf(bundle) }),
     },
@@ -214,12 +213,12 @@ function clusterOf({ trust, bundle }: Observed): Pick<Status, 'cluster'> {
 function publishedOf(bundle: SeenBundle): NonNullable<NonNullable<Status['cluster']>['published']> {
   switch (bundle.kind) {
     case 'current':
-      return { is: 'in-force', at: iso(bundle.atMs) }
+      return { is: 'in-force', at: timestamp(bundle.atMs) }
     case 'untold':
-      return { is: 'unreadable', at: iso(bundle.atMs), why: bundle.why }
+      return { is: 'unreadable', at: timestamp(bundle.atMs), why: bundle.why }
     case 'held-back': {
       const { sinceMs, caCertHashes: hashes, error } = bundle
-      return { is: 'held-back', since: iso(sinceMs), caCertHashes: hashes, why: error.message }
+      return { is: 'held-back', since: timestamp(sinceMs), caCertHashes: hashes, why: error.message }
     }
   }
 }
@@ -229,8 +228,8 @@ function authenticationOf({ identity, authentication }: Observed): Pick<Status, 
   return {
     authentication:
       authentication.kind === 'accepted'
-        ? { acceptedAt: iso(authentication.atMs) }
-        : { refusedSince: iso(authentication.sinceMs) },
+        ? { acceptedAt: timestamp(authentication.atMs) }
+        : { refusedSince: timestamp(authentication.sinceMs) },
   }
 }
 
@@ -240,7 +239,7 @@ function requestOf({ pending, request }: Observed): Pick<Status, 'request'> {
     request: {
       name: pending.name,
       fingerprint: keyFingerprint(subjectPublicKeyInfo(pending.key)),
-      ...(request === undefined ? {} : { createdAt: iso(request.createdAtMs) }),
+      ...(request === undefined ? {} : { createdAt: timestamp(request.createdAtMs) }),
       approve: approvalCommand(pending.name),
     },
   }
@@ -254,10 +253,10 @@ function certificateOf({ identity }: Observed): Pick<Status, 'certificate'> {
       subject: certificate.subjectText,
       serialNumber: certificate.serialNumber,
       fingerprint: `SHA256:${certificate.fingerprint}`,
-      notBefore: iso(certificate.notBeforeMs),
-      notAfter: iso(certificate.notAfterMs),
-      renewAt: iso(identity.rotateAtMs),
-      installedAt: iso(writtenAtMs),
+      notBefore: timestamp(certificate.notBeforeMs),
+      notAfter: timestamp(certificate.notAfterMs),
+      renewAt: timestamp(identity.rotateAtMs),
+      installedAt: timestamp(writtenAtMs),
     },
   }
 }

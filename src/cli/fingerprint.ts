@@ -4,6 +4,7 @@ import { CLIENT, pairPlace } from '../agent/certificate-kind.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import { sha256Hex, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { currentPairPath, readCurrentPair } from '../store/certificate-pair.ts'
@@ -53,7 +54,7 @@ const certificateFacts = (certificate: Certificate, file: string): Required<Fing
   file,
   subject: certificate.subjectText,
   serialNumber: certificate.serialNumber,
-  notAfter: new Date(certificate.notAfterMs).toISOString(),
+  notAfter: timestamp(certificate.notAfterMs),
   fingerprint: (certificate.fingerprint.toUpperCase().match(/../g) ?? []).join(':'),
   publicKey: sha256Hex(certificate.spki),
 })

@@ -4,6 +4,7 @@ import type { Status, StatusBody } from '../agent/status.ts'
 import type { Attempts } from '../agent/tally.ts'
 import { asBootstrapError } from '../lib/errors.ts'
 import type { Clock, Files, Log, Notify } from '../lib/ports.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { replaceFile } from '../store/durable-file.ts'
 import { markJoined, writeStatusFile } from '../store/status-file.ts'
 
@@ -59,7 +60,7 @@ export class StatusReporter {
   report(body: StatusBody, attempts: readonly Attempts[] = []): void {
     this.#attempts = attempts
     if (this.#body?.state !== body.state || this.#body.summary !== body.summary) {
-      this.#since = new Date(this.#ports.clock.nowMs()).toISOString()
+      this.#since = timestamp(this.#ports.clock.nowMs())
       void this.#ports.notify.status(body.summary)
     }
     this.#body = body

@@ -3,6 +3,7 @@ import { formatEndpoint, type Discovery, type JoinConfiguration } from '../confi
 import type { Approval } from '../kube/certificate-signing-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import type { Finding } from '../lib/findings.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { publicKeyPin } from '../pki/certificate.ts'
 
 /** A file that holds a secret, and can be read by more than its owner. */
@@ -126,5 +127,5 @@ function ofApproval(approval: Approval): Finding[] {
 
 const ofToken = ({ id, atMs }: { id: string; atMs: number }): Finding => ({
   id: 'token-still-valid',
-  seen: `the API server accepted the bootstrap token ${id} after the join, at ${new Date(atMs).toISOString()}`,
+  seen: `the API server accepted the bootstrap token ${id} after the join, at ${timestamp(atMs)}`,
 })

@@ -2,6 +2,7 @@
  * A strict, linear reader of DER (X.690) for what strangers send. It yields views of the original bytes, never
  * re-encoded ones, and refuses everything that BER would allow beyond DER's lengths and tags.
  */
+import { timestamp } from '../lib/timestamp.ts'
 
 export class DerError extends Error {
   override readonly name = 'DerError'
@@ -149,14 +150,11 @@ function base128(bytes: Uint8Array): number[] {
 export function readTime(value: DerValue): number {
   const text = Buffer.from(value.contents).toString('latin1')
   const full = value.tag === TAG.utcTime ? `${text < '50' ? '20' : '19'}${text}` : text
-  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full)
-  if ((value.tag !== TAG.utcTime && value.tag !== TAG.generalizedTime) || match === null)
-    throw new DerError('is no time')
-  const [, year, month, day, hour, minute, second] = match
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
+  const iso = full.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  if ((value.tag !== TAG.utcTime && value.tag !== TAG.generalizedTime) || iso === full) throw new DerError('is no time')
   const atMs = Date.parse(iso)
   // V8 takes 30 February for 2 March, and 24:00 for midnight: what does not come back was no date.
-  if (Number.isNaN(atMs) || new Date(atMs).toISOString() !== iso) throw new DerError('is no date')
+  if (Number.isNaN(atMs) || timestamp(atMs) !== iso) throw new DerError('is no date')
   return atMs
 }
 

@@ -1,5 +1,6 @@
 /** DER (X.690) values as named functions over node-forge's ASN.1. It builds; reading what strangers sent is der-read's. */
 import asn1, { type Asn1 } from 'node-forge/lib/asn1.js'
+import { timestamp } from '../lib/timestamp.ts'
 
 export type { Asn1 }
 
@@ -32,7 +33,7 @@ export function integer(bytes: Uint8Array): Asn1 {
 
 /** UTCTime until 2049, GeneralizedTime from 2050, as RFC 5280 §4.1.2.5 asks. */
 export function time(atMs: number): Asn1 {
-  const text = new Date(atMs).toISOString().replace(/[-:T]|\.\d+/g, '')
+  const text = timestamp(atMs).replace(/[-:T]|\.\d+/g, '')
   return text < '2050' ? primitive(0x17, text.slice(2)) : primitive(0x18, text)
 }
 

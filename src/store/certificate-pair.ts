@@ -8,6 +8,7 @@ import { createPublicKey } from 'node:crypto'
 import { basename, join } from 'node:path'
 import type { Files } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
 import { replaceFile, replaceLink } from './durable-file.ts'
@@ -97,7 +98,7 @@ function parsePair(text: string, writtenAtMs: number): CertificatePair | PairFau
 }
 
 /** `2026-11-23-19-48-22`, UTC, as the kubelet names its files. */
-const timeStamp = (nowMs: number): string => new Date(nowMs).toISOString().slice(0, 19).replace(/[T:]/g, '-')
+const timeStamp = (nowMs: number): string => timestamp(nowMs).slice(0, 19).replace(/[T:]/g, '-')
 
 /**
  * Makes `chainPem` and `key` the current pair and removes dated files beyond the last two. A file of this very content,

@@ -5,6 +5,7 @@ import type { Approval } from '../kube/certificate-signing-request.ts'
 import { caBundle, type Cluster } from '../kube/cluster.ts'
 import { fieldAt, listAt, numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { CertificateError, parseCertificates } from '../pki/certificate.ts'
 import { replaceFile } from './durable-file.ts'
 
@@ -83,7 +84,7 @@ export async function writeClusterRecord(files: Files, stateDirectory: string, r
     configurationDigest: record.configurationDigest,
     inputsDigest: record.inputsDigest,
     document: record.document,
-    verifiedAt: new Date(record.verifiedAtMs).toISOString(),
+    verifiedAt: timestamp(record.verifiedAtMs),
     approval: record.approval,
   }
   await replaceFile(files, clusterRecordPath(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)

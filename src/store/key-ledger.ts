@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { listAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES } from '../lib/text-file.ts'
+import { timestamp } from '../lib/timestamp.ts'
 import { replaceFile } from './durable-file.ts'
 
 export interface KeyLedger {
@@ -28,7 +29,7 @@ export async function readKeyLedger(files: Files, stateDirectory: string): Promi
 }
 
 export async function writeKeyLedger(files: Files, stateDirectory: string, ledger: KeyLedger): Promise<void> {
-  const madeAt = ledger.madeAtMs.map((ms) => new Date(ms).toISOString())
+  const madeAt = ledger.madeAtMs.map(timestamp)
   const text = `${JSON.stringify({ madeAt, configurationDigest: ledger.configurationDigest }, null, 2)}\n`
   await replaceFile(files, keyLedgerPath(stateDirectory), text, 0o600, 0o700)
 }

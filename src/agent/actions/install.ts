@@ -8,6 +8,7 @@ import type { ApiServer } from '../../kube/api-request.ts'
 import { rootsOf } from '../../kube/cluster.ts'
 import { requireAuthentication } from '../../kube/own-node.ts'
 import { asBootstrapError, BootstrapError } from '../../lib/errors.ts'
+import { timestamp } from '../../lib/timestamp.ts'
 import { certificateToPem, type Certificate } from '../../pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import { removeAskedRenewal } from '../../store/asked-renewal.ts'
@@ -48,7 +49,7 @@ export async function install(context: ActionContext): Promise<void> {
   await removePendingRequest(ports.files, state)
   await removeAskedRenewal(ports.files, state)
   certificateMemory.request = undefined
-  ports.log.info(`the ${kind.title} is installed`, { path, notAfter: new Date(leaf.notAfterMs).toISOString() })
+  ports.log.info(`the ${kind.title} is installed`, { path, notAfter: timestamp(leaf.notAfterMs) })
 }
 
 function rememberIdentity({ memory }: ActionContext, leaf: Certificate, isTriedOut: boolean, nowMs: number): void {
@@ -130,8 +131,8 @@ async function outOfItsTime(
   nowMs: number,
 ): Promise<BootstrapError> {
   const skewMs = ports.client.clockSkewMs ?? 0
-  const validity = `${new Date(leaf.notBeforeMs).toISOString()} to ${new Date(leaf.notAfterMs).toISOString()}`
-  const clocks = `here it is ${new Date(nowMs).toISOString()}, there ${new Date(nowMs + skewMs).toISOString()}`
+  const validity = `${timestamp(leaf.notBeforeMs)} to ${timestamp(leaf.notAfterMs)}`
+  const clocks = `here it is ${timestamp(nowMs)}, there ${timestamp(nowMs + skewMs)}`
   if (nowMs < leaf.notBeforeMs || skewMs < -CLOCK_AHEAD_MS)
     return new BootstrapError('clock-skewed', `the issued certificate is valid from ${validity}; ${clocks}`)
   await removePendingRequest(ports.files, stateDirectory(configuration.files, kind))

@@ -8,6 +8,7 @@ import { stopsJoining } from '../../findings/policy.ts'
 import { caCertHashes, type Cluster } from '../../kube/cluster.ts'
 import { requireAuthentication } from '../../kube/own-node.ts'
 import { asBootstrapError, BootstrapError, EXIT } from '../../lib/errors.ts'
+import { timestamp } from '../../lib/timestamp.ts'
 import { writeClusterRecord, type ClusterRecord } from '../../store/cluster-record.ts'
 import { areSameAuthorities, distinctAuthorities, requireSuccessor } from '../ca-bundle.ts'
 import { apiServer, verifiedCluster, type ActionContext } from '../context.ts'
@@ -111,7 +112,7 @@ const RENEWED = 'since then its CA bundle was renewed'
 /** One sentence, however often it was: what is written down of the trust must not grow for the life of a node. */
 function renewedEvidence(evidence: ClusterRecord['evidence'], nowMs: number): ClusterRecord['evidence'] {
   const verified = evidence.verified.filter((sentence) => !sentence.startsWith(RENEWED))
-  const renewed = `${RENEWED} (${new Date(nowMs).toISOString()}): the CA before vouched for who published it`
+  const renewed = `${RENEWED} (${timestamp(nowMs)}): the CA before vouched for who published it`
   return { ...evidence, verified: [...verified, renewed] }
 }
 

@@ -6,6 +6,7 @@ import type { Hook } from '../../config/index.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import type { ProcessEnd } from '../../lib/ports.ts'
 import { printable } from '../../lib/text.ts'
+import { timestamp } from '../../lib/timestamp.ts'
 import { currentPairPath } from '../../store/certificate-pair.ts'
 import { writeHookRecord } from '../../store/hook-record.ts'
 import { pairPlace, stateDirectory } from '../certificate-kind.ts'
@@ -96,6 +97,6 @@ function hookEnvironment(context: ActionContext, { event, certificate }: DueHook
     NODE_BOOTSTRAP_CA: ca,
     NODE_BOOTSTRAP_CERTIFICATE: currentPairPath(pairPlace(configuration.files, kind)),
     NODE_BOOTSTRAP_FINGERPRINT: `SHA256:${certificate}`,
-    NODE_BOOTSTRAP_NOT_AFTER: new Date(notAfterMs).toISOString(),
+    NODE_BOOTSTRAP_NOT_AFTER: timestamp(notAfterMs),
   }
 }
