@@ -12,9 +12,11 @@ const directory = process.argv[2] ?? root('dist')
 
 /** What libraries load as soon as they are imported, and nothing here ever uses; each with what stands in its place. */
 const UNUSED: Readonly<Record<string, string>> = {
-  // got: caching, and HTTP/2.
+  // got: caching, HTTP/2, bodies that are compressed, and its own cache of names.
   'cacheable-request': 'export default class {}; export class CacheError extends Error {}',
   'node:http2': 'export const constants = {}; export class Http2ServerResponse {}; export default { constants }',
+  'node:zlib': 'export default {}',
+  'node:dns': 'export let ADDRCONFIG, ALL, V4MAPPED, getDefaultResultOrder, lookup, promises',
   // winston: its own diagnostics, and colours other than the log adapter's.
   '@dabh/diagnostics': 'module.exports = () => () => undefined',
   '@colors/colors/safe': 'module.exports = {}',
@@ -26,8 +28,8 @@ const UNUSED: Readonly<Record<string, string>> = {
 const leaveOutTheUnused: Plugin = {
   name: 'leave-out-the-unused',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /^[@a-z]/ }, ({ path }) =>
-      Object.hasOwn(UNUSED, path) ? { path, namespace: 'unused' } : undefined,
+    bundle.onResolve({ filter: /^[@a-z]/ }, ({ path, importer }) =>
+      importer.includes('/node_modules/') && Object.hasOwn(UNUSED, path) ? { path, namespace: 'unused' } : undefined,
     )
     bundle.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
       contents: UNUSED[path] ?? '',
@@ -59,6 +61,12 @@ const program = await build({
   alias: { yaml: root('node_modules/yaml/browser/dist/index.js') },
   inject: [root('scripts/bundle-globals.js')],
   define: { 'Intl.ListFormat': 'ListFormat' },
+  supported: {
+    // Otherwise esbuild makes constructor calls of them, and does not see which ones nobody uses.
+    'regexp-unicode-property-escapes': true,
+    // A script that vm runs has require alone.
+    'dynamic-import': false,
+  },
   plugins: [leaveOutTheUnused],
   // As CommonJS would wrap it: the entry takes the file as it is.
   banner: { js: '(function (exports, require, module, __filename, __dirname) {' },

@@ -3,7 +3,6 @@
  * handed in, and an end in time for it and for all that it started in its process group.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import type { ProcessEnd, Processes, ProcessRequest } from '../lib/ports.ts'
 import { textAt } from '../lib/json.ts'
 
@@ -17,6 +16,8 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 export const systemProcesses: Processes = { run }
 
 async function run(request: ProcessRequest): Promise<ProcessEnd> {
+  // Most agents run no hook: what it loads would stay in memory for nothing.
+  const { createInterface } = await import('node:readline')
   const [program = '', ...args] = request.argv
   const child = spawn(program, args, {
     cwd: '/',
