@@ -4,8 +4,8 @@ import { BootstrapError } from '../lib/errors.ts'
 import { printable } from '../lib/text.ts'
 
 /**
- * As `tls.checkServerIdentity`, but a certificate without a subjectAltName is refused, as Go refuses it: Node would
- * fall back to the common name.
+ * As `tls.checkServerIdentity`, but the common name counts for nothing, as for Go: Node would fall back to it where there is
+ * no subjectAltName, and where there is one of addresses, e-mail or URIs alone.
  */
 export function checkServerName(host: string, certificate: PeerCertificate): BootstrapError | undefined {
   const names = certificate.subjectaltname
@@ -19,7 +19,8 @@ export function checkServerName(host: string, certificate: PeerCertificate): Boo
 /** Node throws for names that it cannot read, and from where it asks this, nobody would catch that. */
 function isFor(host: string, certificate: PeerCertificate): boolean {
   try {
-    return checkServerIdentity(host, certificate) === undefined
+    const withoutCommonName = { ...certificate, subject: { ...certificate.subject, CN: '' } }
+    return checkServerIdentity(host, withoutCommonName) === undefined
   } catch {
     return false
   }

@@ -10,10 +10,13 @@ describe('the name of a server', () => {
     assert.equal(checkServerName('worker.example.com', certificate('DNS:worker.example.com')), undefined)
   })
 
-  // Node would take the common name in place of the first two, and throw for the last.
+  // Node would take the common name in place of the first five, and throw for the last.
   for (const [what, names] of [
     ['there is no subjectAltName', undefined],
     ['the subjectAltName is empty', ''],
+    ['it is of addresses alone', 'IP Address:10.0.0.1'],
+    ['it is of an e-mail address alone', 'email:worker@example.com'],
+    ['it is of a URI alone', 'URI:spiffe://example.com/worker'],
     ['it is for another name', 'DNS:other.example.com'],
     ['the subjectAltName cannot be read', 'DNS:"unclosed'],
   ] as const)
