@@ -33,9 +33,13 @@ export function namingSupply(
 ): BootstrapError {
   const standing = standingOf(seen.identity, nowMs)
   if (!seen.hasJoined || !isLost(standing) || !OF_THE_CREDENTIAL.includes(error.code)) return error
-  const what = losses[standing]
   const { message, retryAfterMs } = error
-  return new BootstrapError('rejoin-needs-credential', `${what}, and joining again failed: ${message}`, {
+  // Whose a certificate is cannot be told while its cluster is not known.
+  const what =
+    seen.trust.kind === 'unknown' && seen.identity.kind !== 'absent'
+      ? `it is not known any more which cluster this node belongs to, and discovery failed: ${message}`
+      : `${losses[standing] ?? ''}, and joining again failed: ${message}`
+  return new BootstrapError('rejoin-needs-credential', what, {
     hint: supplyFor(configuration),
     cause: error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),

@@ -5,6 +5,7 @@ import { discoverByHttps } from '../../discovery/https-discovery.ts'
 import { discoverByToken } from '../../discovery/token-discovery.ts'
 import { caCertHashes } from '../../kube/cluster.ts'
 import { skewSentence } from '../../lib/clock-skew.ts'
+import { asBootstrapError } from '../../lib/errors.ts'
 import type { Certificate } from '../../pki/certificate.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import type { ActionContext } from '../context.ts'
@@ -12,12 +13,13 @@ import { requireCertificateKept } from '../ca-bundle.ts'
 import { readAuthorities, readToken } from '../credentials.ts'
 import { discoveryDigest } from '../digests.ts'
 import { discoveryInputsDigest } from '../discovery-inputs.ts'
+import { recalledCluster } from '../recalled-cluster.ts'
 import { requireSameCluster } from '../same-cluster.ts'
 
 export async function discover(context: ActionContext): Promise<void> {
   const { ports, configuration, memory, seen } = context
   const inputsDigest = await discoveryInputsDigest(ports.files, configuration)
-  const { cluster, evidence, document } = await findCluster(context)
+  const { cluster, evidence, document } = await findOrRecall(context)
   await requireSameCluster(context, cluster)
   await requireCertificateKept(context, cluster)
   ports.log.info('the cluster is verified', {
@@ -41,8 +43,27 @@ export async function discover(context: ActionContext): Promise<void> {
   memory.rediscoveryFailed = false
 }
 
+type Found = Discovered & { document?: KubeconfigDocument }
+
+/** A node whose record is lost, and whose token may have expired long ago, is still the node that it was. */
+async function findOrRecall(context: ActionContext): Promise<Found> {
+  const { seen, ports, signal } = context
+  try {
+    return await findCluster(context)
+  } catch (thrown) {
+    const recalled = seen.trust.kind === 'unknown' && !signal.aborted ? await recalledCluster(context) : undefined
+    if (recalled === undefined) throw thrown
+    const { message, code } = asBootstrapError(thrown)
+    ports.log.warn('cluster.json was lost, and discovery fails: the cluster is the one that this node knew', {
+      code,
+      why: message,
+    })
+    return recalled
+  }
+}
+
 /** By the configured way, and with all that it verifies. */
-export async function findCluster(context: ActionContext): Promise<Discovered & { document?: KubeconfigDocument }> {
+export async function findCluster(context: ActionContext): Promise<Found> {
   const { ports, configuration, signal } = context
   const { discovery } = configuration
   const { files, client } = ports
