@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
 import { basename, join } from 'node:path'
 import type { Files } from '../lib/ports.ts'
-import { readText } from '../lib/text-file.ts'
+import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import { privateKeyFromPem, privateKeyToPem } from '../pki/private-key.ts'
@@ -151,15 +151,20 @@ export async function pairPaths(files: Files, place: PairPlace): Promise<string[
   return [currentPairPath(place), ...(await datedFiles(files, place))]
 }
 
-/** Oldest first. As mere names, `….1.pem` would come before `….pem`. */
+/**
+ * Oldest first. As mere names, `….1.pem` would come before `….pem`. What only has such a name, and can be no pair, is
+ * another's: it is neither read nor removed, and keeps no renewal up.
+ */
 async function datedFiles(files: Files, place: PairPlace): Promise<string[]> {
-  return (await files.list(place.directory))
+  const found = (await files.list(place.directory))
     .flatMap((name) => {
       const file = dated(place, name)
       return file === undefined ? [] : [{ ...file, path: join(place.directory, name) }]
     })
     .sort((one, other) => (one.stamp === other.stamp ? one.number - other.number : one.stamp < other.stamp ? -1 : 1))
     .map(({ path }) => path)
+  const facts = await Promise.all(found.map((path) => files.stat(path)))
+  return found.filter((_path, index) => facts[index]?.kind === 'file' && facts[index].sizeBytes <= MAX_FILE_BYTES)
 }
 
 async function fileOfContent(files: Files, paths: readonly string[], content: string): Promise<string | undefined> {

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, readlink, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { generatePrivateKey, privateKeyFromPem, subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
-import { currentPairPath, installPair, readCurrentPair, type PairPlace } from '../../../src/store/certificate-pair.ts'
+import {
+  currentPairPath,
+  installPair,
+  readCurrentPair,
+  readDatedPairs,
+  staleFiles,
+  type PairPlace,
+} from '../../../src/store/certificate-pair.ts'
 import { Crash, faultyFiles } from '../../harness/faulty-files.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts'
 
@@ -168,6 +177,18 @@ describe('the client identity on disk', () => {
     for (let count = 0; count < 4; count += 1) paths.push(await install(await issue()))
     const left = (await readdir(directory)).map((name) => join(directory, name)).filter((path) => path !== current)
     assert.deepEqual(left.toSorted(), paths.slice(-2).toSorted())
+  })
+
+  it('lets alone what has the name of a dated file and can be none, and keeps nothing up for it', async () => {
+    await promisify(execFile)('mkfifo', [join(directory, 'kubelet-client-2020-01-01-00-00-00.pem')])
+    await mkdir(join(directory, 'kubelet-client-2020-01-02-00-00-00.pem'))
+    await writeFile(join(directory, 'kubelet-client-2020-01-03-00-00-00.pem'), Buffer.alloc(2 ** 21), { mode: 0o600 })
+    await symlink('/nowhere', join(directory, 'kubelet-client-2020-01-04-00-00-00.pem'))
+    const others = await readdir(directory)
+    const path = await install(await issue())
+    assert.deepEqual(await readdir(directory), [...others, basename(path), basename(current)])
+    assert.deepEqual(await staleFiles(files, place, path), [])
+    assert.equal((await readDatedPairs(files, place)).length, 1)
   })
 
   it('uses a dated file of this content that a crash left, in place of a second one', async () => {
