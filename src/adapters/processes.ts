@@ -3,6 +3,7 @@
  * handed in, and an end in time for it and for all that it started in its process group.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { ProcessEnd, Processes, ProcessRequest } from '../lib/ports.ts'
 import { textAt } from '../lib/json.ts'
 
@@ -11,13 +12,14 @@ const GRACE_MS = 500
 /** A background process may hold the pipes open after its parent has ended: its output is waited for no longer than this. */
 const DRAIN_MS = 250
 
+/** In UTF-16 units. What is longer is heard in pieces: output without line ends must not fill this process's memory. */
+const LONGEST_LINE = 64 * 1024
+
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export const systemProcesses: Processes = { run }
 
 async function run(request: ProcessRequest): Promise<ProcessEnd> {
-  // Most agents run no hook: what it loads would stay in memory for nothing.
-  const { createInterface } = await import('node:readline')
   const [program = '', ...args] = request.argv
   const child = spawn(program, args, {
     cwd: '/',
@@ -26,10 +28,26 @@ async function run(request: ProcessRequest): Promise<ProcessEnd> {
     env: { PATH, ...request.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', request.onLine)
+  for (const stream of [child.stdout, child.stderr]) hearLines(stream, request.onLine)
   const end = await ending(child, request)
   await drained(child)
   return end
+}
+
+function hearLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = ''
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    const lines = (rest + chunk).split(/\r?\n/)
+    rest = lines.pop() ?? ''
+    if (rest.length > LONGEST_LINE) {
+      lines.push(rest)
+      rest = ''
+    }
+    for (const line of lines) onLine(line)
+  })
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest)
+  })
 }
 
 function ending(child: ChildProcess, { timeoutMs, signal }: ProcessRequest): Promise<ProcessEnd> {

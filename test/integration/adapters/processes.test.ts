@@ -55,6 +55,13 @@ describe('systemProcesses', function () {
     assert.deepEqual(lines.sort(), ['one', 'three', 'two'])
   })
 
+  it('hears a line that does not end in pieces, and lets go of each', async () => {
+    const { end, lines } = await run(sh('head -c 3000000 /dev/zero'))
+    assert.deepEqual(end, { kind: 'exited', status: 0 })
+    assert.equal(lines.join('').length, 3_000_000)
+    assert.ok(Math.max(...lines.map(({ length }) => length)) < 200_000)
+  })
+
   const ends: [string, readonly string[], ProcessEnd][] = [
     ['a status', sh('exit 3'), { kind: 'exited', status: 3 }],
     ['a signal', sh('kill -SEGV $$'), { kind: 'signalled', signal: 'SIGSEGV' }],
