@@ -86,7 +86,7 @@ export class GotHttp implements Http {
     }
   }
 
-  async stream(request: HttpRequest & { idleTimeoutMs: number }): Promise<HttpStream> {
+  async stream(request: HttpRequest & { streamTimeoutMs: number }): Promise<HttpStream> {
     const deadline = new AbortController()
     const timer = setTimeout(() => {
       deadline.abort()
@@ -211,19 +211,16 @@ async function readBounded(stream: Request, request: HttpRequest): Promise<Uint8
 
 async function* readChunks(
   stream: Request,
-  request: HttpRequest & { idleTimeoutMs: number },
+  request: HttpRequest & { streamTimeoutMs: number },
   proxy: URL | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const silence = new BootstrapError(
+  const lateness = new BootstrapError(
     'timed-out',
-    `${request.url.host} was silent for ${request.idleTimeoutMs / 1000} s`,
+    `${request.url.host} did not end its answer within ${request.streamTimeoutMs / 1000} s`,
   )
-  const timer = setTimeout(() => stream.destroy(silence), request.idleTimeoutMs)
+  const timer = setTimeout(() => stream.destroy(lateness), request.streamTimeoutMs)
   try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      timer.refresh()
-      yield chunk
-    }
+    yield* stream as AsyncIterable<Uint8Array>
   } catch (thrown) {
     throw transportError(thrown, request, proxy)
   } finally {

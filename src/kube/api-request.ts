@@ -31,7 +31,7 @@ export interface ApiRequest {
 export const REQUEST_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 1024 * 1024
 const MAX_REFUSAL_BYTES = 64 * 1024
-const WATCH_IDLE_GRACE_MS = 30_000
+const WATCH_GRACE_MS = 30_000
 
 /** The address of `path` at an API server that may itself live below a path. */
 export function apiUrl(server: URL, path: string, query: Readonly<Record<string, string>> = {}): URL {
@@ -101,12 +101,12 @@ export class ApiClient {
     return value
   }
 
-  /** A watch: the server is asked to end it after `timeoutSeconds`, and is cut off when it stays silent well beyond that. */
+  /** A watch: the server is asked to end it after `timeoutSeconds`, and is cut off when it has not done so well after that. */
   async watch(api: ApiServer, request: ApiRequest, timeoutSeconds: number): Promise<HttpStream> {
     const query = { ...request.query, watch: 'true', timeoutSeconds: String(timeoutSeconds) }
     const stream = await this.#http.stream({
       ...toHttpRequest(api, { ...request, query }, this.#userAgent),
-      idleTimeoutMs: timeoutSeconds * 1000 + WATCH_IDLE_GRACE_MS,
+      streamTimeoutMs: timeoutSeconds * 1000 + WATCH_GRACE_MS,
     })
     if (stream.status === 200) return stream
     throw statusError({ ...stream, body: await refusalBody(stream) }, api.server)

@@ -17,7 +17,7 @@ const API_VERSION = 'certificates.k8s.io/v1'
 const KIND = 'CertificateSigningRequest'
 const COLLECTION = `/apis/${API_VERSION}/certificatesigningrequests`
 
-/** The server ends a watch after this; a connection that is silent for longer is dead. */
+/** The server ends a watch after this; one that goes on for longer is cut off, whatever it sends. */
 export const LONGEST_WATCH_SECONDS = 300
 
 function observed(value: unknown, api: ApiServer): ObservedRequest {

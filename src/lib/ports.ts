@@ -93,14 +93,15 @@ export interface HttpResponse {
 export interface HttpStream {
   status: number
   headers: Readonly<Record<string, string>>
-  /** Ends when the server ends it; throws a BootstrapError where the connection breaks or stays silent for too long. */
+  /** Ends when the server ends it; throws a BootstrapError where the connection breaks or the stream takes too long. */
   chunks: AsyncIterable<Uint8Array>
 }
 
 /** HTTPS without redirects, retries or a cookie jar. A response of any status resolves; only transport failures reject. */
 export interface Http {
   request(request: HttpRequest): Promise<HttpResponse>
-  stream(request: HttpRequest & { idleTimeoutMs: number }): Promise<HttpStream>
+  /** `streamTimeoutMs`: from the response's headers to the end, however much comes meanwhile. */
+  stream(request: HttpRequest & { streamTimeoutMs: number }): Promise<HttpStream>
   /**
    * The certificates that the server of `url` presents, as DER, its own first: a handshake in which nothing is verified and
    * nothing is sent. What they are good for is the caller's to find out.

@@ -147,7 +147,7 @@ export class ProxiedAgent implements AsyncDisposable {
       stream: async (request) => {
         this.requests += 1
         // Of a watch that has begun nothing can be changed any more.
-        const stream = await http.stream({ ...request, timeoutMs: limited(request.timeoutMs), idleTimeoutMs: 2000 })
+        const stream = await http.stream({ ...request, timeoutMs: limited(request.timeoutMs), streamTimeoutMs: 2000 })
         this.#watches += 1
         this.#tell()
         return stream

@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 export interface FakeHttp extends Http {
-  requests: (HttpRequest & { idleTimeoutMs?: number })[]
+  requests: (HttpRequest & { streamTimeoutMs?: number })[]
 }
 
 const bytes = (body: unknown): Uint8Array =>

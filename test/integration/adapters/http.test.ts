@@ -445,8 +445,8 @@ describe('the http port', () => {
   })
 
   describe('as a stream', () => {
-    const open = (url: URL, more: Partial<HttpRequest> & { idleTimeoutMs?: number } = {}) =>
-      http.stream({ ...request(url, more), idleTimeoutMs: more.idleTimeoutMs ?? 20_000 })
+    const open = (url: URL, more: Partial<HttpRequest> & { streamTimeoutMs?: number } = {}) =>
+      http.stream({ ...request(url, more), streamTimeoutMs: more.streamTimeoutMs ?? 20_000 })
     async function drain(chunks: AsyncIterable<Uint8Array>): Promise<string> {
       let all = ''
       for await (const chunk of chunks) all += Buffer.from(chunk).toString()
@@ -462,12 +462,18 @@ describe('the http port', () => {
       assert.deepEqual([status, await drain(chunks)], [200, 'onetwo'])
     })
 
-    it('is cut off when it stays silent', async () => {
-      const url = await serve(authority.issue(good), (_request, response) => {
-        response.write('x')
-      })
-      const { chunks } = await open(url, { idleTimeoutMs: 100 })
-      assert.equal((await bootstrapErrorOf(drain(chunks))).code, 'timed-out')
+    it('is cut off when it has not ended in time, silent or not', async () => {
+      for (const more of [() => undefined, (response: ServerResponse) => response.write('x')]) {
+        const url = await serve(authority.issue(good), (_request, response) => {
+          response.write('x')
+          const timer = setInterval(() => more(response), 20)
+          response.on('close', () => {
+            clearInterval(timer)
+          })
+        })
+        const { chunks } = await open(url, { streamTimeoutMs: 100 })
+        assert.equal((await bootstrapErrorOf(drain(chunks))).code, 'timed-out')
+      }
     })
 
     it('says when the connection breaks', async () => {

@@ -213,7 +213,7 @@ describe('watching a request', () => {
       watch: 'true',
       timeoutSeconds: '300',
     })
-    assert.equal(sent?.idleTimeoutMs, 330_000)
+    assert.equal(sent?.streamTimeoutMs, 330_000)
   })
 
   const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '12' } } }
