@@ -258,16 +258,14 @@ export function tokenAdversaries(start: StartControlPlane, scope: 'main' | 'whol
     itConcurrently(scope === 'main' ? withTheToken : [...withTheToken, ...downgrades], check)
   })
 
-  if (scope === 'main') return
+  if (scope === 'whole')
+    describe('a man in the middle who wears the agent out', () => {
+      itConcurrently(hostile, check)
+    })
 
-  describe('a man in the middle who wears the agent out', () => {
-    itConcurrently(hostile, check)
-  })
-
-  describe('a daemon that meets them', () => {
-    const rows = [...withoutTheToken, ...withTheToken, ...hostile].filter(({ name }) =>
-      /guess|pinned one|own CA|redirects|without end/.test(name),
-    )
+  describe('a daemon that meets them, and joins when they have gone', () => {
+    const met = scope === 'main' ? /guess|true server/ : /guess|pinned one|own CA|redirects|without end/
+    const rows = [...withoutTheToken, ...withTheToken, ...hostile].filter(({ name }) => met.test(name))
     itConcurrently(rows, async ({ attack }) => {
       await using stage = await createStage(controlPlane)
       const { attacker, node } = stage
