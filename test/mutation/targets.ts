@@ -7,6 +7,7 @@ const integration = (name: string): string => `test/integration/${name}.test.ts`
 const TOKEN = integration('discovery/token-discovery')
 const KUBECONFIG = integration('discovery/kubeconfig-discovery')
 const HTTP = integration('adapters/http')
+const PROXY = integration('adapters/proxy')
 
 /** The quick tests first: the others are asked only about what those let live. */
 export const targets: Readonly<Record<string, readonly string[]>> = {
@@ -27,10 +28,11 @@ export const targets: Readonly<Record<string, readonly string[]>> = {
   'src/kube/json-lines.ts': [unit('kube/json-lines')],
   'src/kube/certificate-signing-request.ts': [unit('kube/certificate-signing-request'), unit('kube/api')],
   'src/kube/csr-api.ts': [unit('kube/api')],
-  'src/adapters/http.ts': [HTTP],
+  'src/adapters/http.ts': [HTTP, PROXY],
   'src/adapters/server-name.ts': [unit('adapters/server-name'), HTTP],
   'src/adapters/presented-chain.ts': [KUBECONFIG],
   'src/adapters/proxy.ts': [unit('adapters/proxy')],
+  'src/adapters/proxy-trust.ts': [PROXY],
   'src/agent/issued-certificate.ts': [unit('agent/issued-certificate')],
   'src/adapters/files.ts': [integration('adapters/files')],
   'src/store/durable-file.ts': [integration('store/durable-file')],
@@ -84,6 +86,11 @@ export const excused: readonly Excused[] = [
     file: 'src/adapters/http.ts',
     code: '!isExplainable(code)',
     why: 'it spares a handshake: what cannot be explained has no words in describeRefused either',
+  },
+  {
+    file: 'src/adapters/http.ts',
+    code: '!isOfCertificate(code)',
+    why: 'it spares a handshake: a proxy whose certificate is refused fails with nothing but such a code',
   },
   {
     file: 'src/adapters/presented-chain.ts',
