@@ -1,6 +1,6 @@
 /** Tells when one of some files changes, appears or disappears, also by what happens to the directories and links on the way to it; with chokidar. */
 import { basename } from 'node:path'
-import type { FSWatcher } from 'chokidar'
+import type { FSWatcher, watch as watchDirectories } from 'chokidar'
 import { textAt } from '../lib/json.ts'
 import { namesOnTheWay, type Names } from './names-on-the-way.ts'
 
@@ -24,28 +24,6 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
   let timer: NodeJS.Timeout | undefined
   let turn = Promise.resolve()
 
-  // Not begun again by each event: in a busy directory that would put the call off for ever.
-  const settle = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined
-      turn = turn.then(look)
-    }, SETTLE_MS)
-  }
-  const open = (): FSWatcher => {
-    isStale = false
-    const watcher = watch([...names.keys()], { depth: 0, ignoreInitial: true, ignored: (path) => !names.has(path) })
-    // chokidar's own events compare two listings: a directory or a link that was replaced is there in both.
-    watcher.on('raw', (_event, name: string | null, details) => {
-      const directory = textAt(details, 'watchedPath') ?? ''
-      // Of a directory itself inotify tells by its own name.
-      if (name === basename(directory)) isStale = true
-      if (isStale || name === null || names.get(directory)?.has(name) === true) settle()
-    })
-    // A watch that cannot be had (no inotify instances left) leaves SIGHUP as the way to reload.
-    watcher.on('error', () => undefined)
-    watcher.once('ready', settle)
-    return watcher
-  }
   const look = async (): Promise<void> => {
     const now = await namesOnTheWay(paths)
     if (isClosed) return
@@ -53,11 +31,20 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
       onChange()
       return
     }
-    names = now
     await watcher.close()
-    watcher = open()
+    isStale = false
+    names = now
+    watcher = watchNames(watch, names, settle)
   }
-  let watcher = open()
+  // Not begun again by each event: in a busy directory that would put the call off for ever.
+  const settle = (isMoved: boolean): void => {
+    isStale ||= isMoved
+    timer ??= setTimeout(() => {
+      timer = undefined
+      turn = turn.then(look)
+    }, SETTLE_MS)
+  }
+  let watcher = watchNames(watch, names, settle)
   return {
     close: async () => {
       isClosed = true
@@ -66,6 +53,24 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
       await watcher.close()
     },
   }
+}
+
+/** `onEvent` hears of each event of one of `names`, once of the beginning, and whether a directory itself has moved. */
+function watchNames(watch: typeof watchDirectories, names: Names, onEvent: (isMoved: boolean) => void): FSWatcher {
+  const watcher = watch([...names.keys()], { depth: 0, ignoreInitial: true, ignored: (path) => !names.has(path) })
+  // chokidar's own events compare two listings: a directory or a link that was replaced is there in both.
+  watcher.on('raw', (_event, name: string | null, details) => {
+    const directory = textAt(details, 'watchedPath') ?? ''
+    // Of a directory itself inotify tells by its own name.
+    const isMoved = name === basename(directory)
+    if (isMoved || name === null || names.get(directory)?.has(name) === true) onEvent(isMoved)
+  })
+  // A watch that cannot be had (no inotify instances left) leaves SIGHUP as the way to reload.
+  watcher.on('error', () => undefined)
+  watcher.once('ready', () => {
+    onEvent(false)
+  })
+  return watcher
 }
 
 function areSame(one: Names, other: Names): boolean {
