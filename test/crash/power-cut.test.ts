@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { dirname } from 'node:path/posix'
+import { tellFigures } from '../harness/figures.ts'
 import type { SimulatedDisk } from '../harness/simulation/disk.ts'
 import type { Instant } from '../harness/simulation/effects.ts'
 import { powerCuts } from '../harness/simulation/power-cut.ts'
@@ -49,8 +50,8 @@ describe('the power fails at any instant of', function () {
   })
   after(() => {
     const { effects, instants, cuts, recoveries } = totals
-    process.stdout.write(
-      `      ${effects} effects, ${instants} instants, ${cuts} disks after a cut, ${recoveries} different ones recovered\n`,
+    tellFigures(
+      `${effects} effects, ${instants} instants, ${cuts} disks after a power cut, ${recoveries} different ones recovered`,
     )
   })
 

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { parseCertificateRequest } from '../../src/dev-cluster/certificate-request.ts'
 import { askedRenewalPath } from '../../src/store/asked-renewal.ts'
 import { startEmbeddedControlPlane, type EmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
+import { newSeed, seededRandom } from '../harness/seeded-random.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../harness/temporary-directory.ts'
+import { tellFigures } from '../harness/figures.ts'
 import { publishAuthorities } from '../harness/published-authorities.ts'
 import { checkBundle, hasAuthority } from './invariants.ts'
 import { unsynced } from './unsynced.ts'
@@ -14,7 +16,7 @@ import { KilledNode, writePreload, type KillPoint } from './killed.ts'
 /** What is tried of each scenario in the short form; CRASH=all tries every point. */
 const SAMPLE = 12
 const IS_WHOLE = process.env['CRASH'] === 'all'
-const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 2 ** 31)
+const SEED = Number(process.env['CRASH_SEED'] ?? newSeed())
 
 interface Scenario {
   name: string
@@ -80,9 +82,8 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
   })
   after(async () => {
     const { points, tried, unreached } = totals
-    process.stdout.write(
-      `      ${tried} of ${points} points, ${unreached} of them not reached${IS_WHOLE ? '' : ` (CRASH_SEED=${SEED}; CRASH=all tries all)`}\n`,
-    )
+    const how = IS_WHOLE ? '' : ` (CRASH_SEED=${SEED}; CRASH=all tries all)`
+    tellFigures(`${tried} of ${points} points of SIGKILL, ${unreached} of them not reached${how}`)
     await controlPlane.stop()
     await directory[Symbol.asyncDispose]()
   })
@@ -169,14 +170,13 @@ describe('the real agent is killed by SIGKILL at an effect of', function () {
   })
 })
 
-/** The same points for the same seed: a multiplicative congruential generator (Park and Miller). */
+/** The same for the same seed. */
 function sample<Item>(items: readonly Item[], count: number): Item[] {
   const left = [...items]
-  let state = (SEED % 2_147_483_646) + 1
-  return Array.from({ length: Math.min(count, items.length) }, () => {
-    state = (state * 48_271) % 2_147_483_647
-    return left.splice(state % left.length, 1)
-  }).flat()
+  const random = seededRandom(SEED)
+  return Array.from({ length: Math.min(count, items.length) }, () =>
+    left.splice(Math.floor(random.fraction() * left.length), 1),
+  ).flat()
 }
 
 function* everyFile(directory: string): Generator<string> {

@@ -3,7 +3,9 @@ import { dirname } from 'node:path'
 import type { AgentProcess } from '../harness/agent-process.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
+import { tellFigures } from '../harness/figures.ts'
 import { DEADLINE_MS, JoiningNode } from '../harness/joining-node.ts'
+import { newSeed, seededRandom } from '../harness/seeded-random.ts'
 import { temporaryDirectory } from '../harness/temporary-directory.ts'
 import { assertPaced, itConcurrently } from '../integration/bad-input/scene.ts'
 import { assertWhole, JOINED, rejoin, renewal, type Episode } from './episodes.ts'
@@ -66,6 +68,11 @@ async function failsAndMends(
   return failed
 }
 
+/** The short form lets one write of each row fail; FAULTS=all lets each of them fail in turn. */
+const IS_WHOLE = process.env['FAULTS'] === 'all'
+const SEED = Number(process.env['FAULTS_SEED'] ?? newSeed())
+const random = seededRandom(SEED)
+
 /** Nothing here writes as many files to one directory; a read-only one fails however many are written. */
 const mostFailures = (fault: Fault): number => (fault === 'read-only' ? 1 : 8)
 
@@ -106,13 +113,19 @@ const rows = [
 
 const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
 
-;(mountProblem === undefined ? describe : describe.skip)(`a disk that fails each write in turn${skipped}`, () => {
+;(mountProblem === undefined ? describe : describe.skip)(`a disk that fails a write${skipped}`, () => {
   let controlPlane: ControlPlane
   let nodes = 0
+  let failed = 0
   before(async () => {
     controlPlane = await startEmbeddedControlPlane()
   })
-  after(() => controlPlane.stop())
+  after(async () => {
+    tellFigures(
+      `${failed} writes failed on a scarce disk${IS_WHOLE ? '' : ` (FAULTS_SEED=${SEED}; FAULTS=all tries each)`}`,
+    )
+    await controlPlane.stop()
+  })
 
   /** Whether a write failed with only so many allowed; on a node of its own. */
   async function attempt({ episode, place, fault }: Row, writesLeft: number): Promise<boolean> {
@@ -129,18 +142,29 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     await episode?.(node, agent, () => {
       spoil(disk, writesLeft)
     })
-    const failed = await failsAndMends(node, agent, disk, { code, from, hasPair: episode === renewal })
+    const hasFailed = await failsAndMends(node, agent, disk, { code, from, hasPair: episode === renewal })
     await assertWhole(node, episode === undefined ? 1 : 2)
     assertPaced(agent.lines)
-    return failed
+    return hasFailed
+  }
+
+  /** Until with so much room all come through. */
+  async function failInTurn(row: Row): Promise<void> {
+    let failures = 0
+    while (failures < mostFailures(row.fault) && (await attempt(row, failures))) failures += 1
+    assert.ok(failures >= row.failures, `only ${failures} writes failed`)
+    failed += failures
   }
 
   itConcurrently(
     rows,
     async (row) => {
-      let failures = 0
-      while (failures < mostFailures(row.fault) && (await attempt(row, failures))) failures += 1
-      assert.ok(failures >= row.failures, `only ${failures} writes failed`)
+      if (IS_WHOLE) await failInTurn(row)
+      else {
+        const writesLeft = Math.floor(random.fraction() * row.failures)
+        assert.ok(await attempt(row, writesLeft), `with room for ${writesLeft} no write failed`)
+        failed += 1
+      }
     },
     3,
   )

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { itConcurrently } from '../integration/bad-input/scene.ts'
 import { ProxiedAgent } from './proxied-agent.ts'
 
-/** Attempts that fail before the network is good again. */
-const FAILED_ATTEMPTS = 4
+/** Attempts that fail before the network is good again; the long form goes on until the pauses are as long as they get. */
+const FAILED_ATTEMPTS = process.env['FAULTS'] === 'all' ? 12 : 4
 const DELAY_MS = 20
 
 interface Fault {

@@ -1,20 +1,22 @@
 import fc from 'fast-check'
+import { tellFigures } from '../harness/figures.ts'
+import { newSeed, seededRandom } from '../harness/seeded-random.ts'
 import { DAY_MS, World, type Kept } from '../harness/simulation/world.ts'
 import { commands } from './commands.ts'
 import { Life } from './life.ts'
 
 const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 200)
-const SEED = Number(process.env['MODEL_SEED'] ?? Date.now() % 2 ** 31)
+const SEED = Number(process.env['MODEL_SEED'] ?? newSeed())
 const MOST_COMMANDS = 10
 
 describe('whatever happens to a node', function () {
   this.timeout(1_800_000)
   let world: World
   let bare: Kept
-  let state = SEED
+  let random = seededRandom(SEED)
   before(async () => {
     // The loop's jitter: the same for each sequence, so that one can be run again by itself.
-    world = await World.create({ fraction: () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647 })
+    world = await World.create({ fraction: () => random.fraction() })
     bare = world.keep()
   })
 
@@ -32,7 +34,7 @@ describe('whatever happens to a node', function () {
     let steps = 0
     await fc.assert(
       fc.asyncProperty(fc.commands(commands, { maxCommands: MOST_COMMANDS, size: 'max' }), async (sequence) => {
-        state = (SEED % 2_147_483_646) + 1
+        random = seededRandom(SEED)
         const life = new Life(world, bare)
         await life.start()
         await fc.asyncModelRun(() => ({ model: {}, real: life }), sequence)
@@ -41,6 +43,6 @@ describe('whatever happens to a node', function () {
       }),
       { seed: SEED, numRuns: SEQUENCES, endOnFailure: process.env['MODEL_SHRINK'] === undefined },
     )
-    process.stdout.write(`      ${SEQUENCES} sequences, ${steps} steps\n`)
+    tellFigures(`${SEQUENCES} sequences, ${steps} steps (MODEL_SEED=${SEED})`)
   })
 })

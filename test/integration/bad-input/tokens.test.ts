@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EXIT } from '../../../src/lib/errors.ts'
-import { assertEndedWith, createScene, itConcurrently, waitForJoin, waitForProblem } from './scene.ts'
+import { assertEndedWith, DEADLINE_MS, createScene, itConcurrently, waitForJoin, waitForProblem } from './scene.ts'
 
 const isClusterInfo = ({ path }: { path: string }): boolean => path.endsWith('/configmaps/cluster-info')
 
@@ -51,7 +51,9 @@ describe('a bad bootstrap token', () => {
     assert.equal(scene.cluster.connections, 0)
 
     const agent = scene.daemon()
-    await waitForProblem(agent, 'token-malformed')
+    const { retryInSeconds = 0 } = await waitForProblem(agent, 'token-malformed')
+    // Longer than this test waits for anything: what wakes it up is the watch of the file.
+    assert.ok(retryInSeconds * 1000 > 2 * DEADLINE_MS, `it tries again by itself in ${retryInSeconds} s`)
     await writeFile(tokenFile, `${scene.token}\n`)
     await waitForJoin(agent)
   })
