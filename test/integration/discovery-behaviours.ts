@@ -1,6 +1,6 @@
 /** Joining by a kubeconfig, from a file and over https, with each thing that may be trusted and each credential; and what policy makes of a token alone. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { DocumentServer } from '../harness/document-server.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -51,7 +51,7 @@ export function discoveryBehaviours(suite: Suite): void {
 }
 
 function byPinnedToken(suite: Suite): void {
-  it('asks nothing of anybody without a pin, and joins with one', async () => {
+  it('asks nothing of anybody without a pin, joins with one, and by that knows its cluster when record and token are lost', async () => {
     await using proxy = await TcpProxy.start(suite.controlPlane.endpoint)
     const policy = { require: ['pinned'] }
     const pinless = { caCertHashes: undefined, unsafeSkipCAVerification: true }
@@ -68,6 +68,11 @@ function byPinnedToken(suite: Suite): void {
     await node.configure({ policy, discovery: { token: { endpoints: [proxy.endpoint] } } })
     await joins(node)
     assert.ok(proxy.bytesToUpstream > 0)
+
+    await rm(`${node.files.state}/cluster.json`)
+    await node.configure({ policy }, 'nobody.0123456789abcdef')
+    await joins(node)
+    assert.match(JSON.stringify((await node.status())?.cluster?.evidence), /accepts the certificate of this node/)
   })
 }
 
