@@ -23,10 +23,20 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   ENXIO: 'storage-malformed',
 }
 
+const CHANGES: readonly string[] = ['created', 'written', 'linked', 'replaced', 'removed', 'synced']
+
+/** In no case may it lead to a secret that everybody can read. */
+const UNREADABLE_HINT =
+  "only the agent's user must be able to read it: a command needs sudo; for the unit, root without capabilities, chown root"
+
 function storageError(thrown: unknown, verb: string, path: string): BootstrapError {
   if (thrown instanceof BootstrapError) return thrown
   const name = textAt(thrown, 'code') ?? 'unknown'
-  return new BootstrapError(codes[name] ?? 'storage-failed', `${path} cannot be ${verb} (${name})`, { cause: thrown })
+  const code = codes[name] ?? 'storage-failed'
+  return new BootstrapError(code, `${path} cannot be ${verb} (${name})`, {
+    cause: thrown,
+    ...(code === 'storage-denied' && !CHANGES.includes(verb) ? { hint: UNREADABLE_HINT } : {}),
+  })
 }
 
 const isAbsence = (thrown: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(textAt(thrown, 'code') ?? '')

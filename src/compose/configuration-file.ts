@@ -27,7 +27,11 @@ export async function readConfigurationBytes(files: Files, path: string): Promis
     if (bytes !== undefined) return bytes
   } catch (cause) {
     if (!(cause instanceof BootstrapError)) throw cause
-    throw new BootstrapError('config-unreadable', cause.message, { cause })
+    throw new BootstrapError('config-unreadable', cause.message, {
+      cause,
+      // Who may not read it is told how to, and not to make it readable.
+      ...(cause.code === 'storage-denied' ? { hint: cause.hint } : {}),
+    })
   }
   throw new BootstrapError('config-unreadable', `${path} is not there`)
 }

@@ -208,10 +208,14 @@ describe('the files port', () => {
     const script = `
       import { nodeFiles } from ${JSON.stringify(join(import.meta.dirname, '../../../src/adapters/files.ts'))}
       if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534) }
-      const codeOf = (effect) => effect.then(() => 'done', ({ code }) => code)
-      console.log(await codeOf(nodeFiles.read(process.argv[1] + '/x', 1)), await codeOf(nodeFiles.createSynced(process.argv[1] + '/x', Buffer.alloc(1), 0o600)))`
+      const told = (effect) => effect.then(() => 'done', ({ code, hint }) => code + ': ' + hint)
+      console.log(await told(nodeFiles.read(process.argv[1] + '/x', 1)))
+      console.log(await told(nodeFiles.createSynced(process.argv[1] + '/x', Buffer.alloc(1), 0o600)))`
     if (process.getuid?.() !== 0) await chmod(closed, 0)
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script, closed])
-    assert.equal(stdout, 'storage-denied storage-denied\n')
+    assert.match(
+      stdout,
+      /^storage-denied: only the agent's user must be able to read it.*\nstorage-denied: make the path writable/,
+    )
   })
 })
