@@ -52,7 +52,7 @@ const table = {
   'not-running': {
     exit: EXIT.unavailable,
     retryable: false,
-    hint: 'start it: systemctl start node-bootstrap, or node-bootstrap run',
+    hint: 'start it: systemctl start node-bootstrap, or node-bootstrap run; where it ended by itself, its log says why: journalctl -u node-bootstrap',
   },
   'joining-timed-out': {
     exit: EXIT.temporary,
@@ -297,7 +297,7 @@ const table = {
   forbidden: {
     exit: EXIT.refused,
     retryable: true,
-    hint: 'the credential may not do this: check RBAC on the control plane',
+    hint: 'the credential may not do this: check RBAC on the control plane; for a bootstrap token, the ClusterRoleBinding kubeadm:kubelet-bootstrap',
   },
   'not-found': {
     exit: EXIT.refused,
