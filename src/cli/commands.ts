@@ -62,7 +62,7 @@ export const COMMANDS = [
     ],
     options: {
       config: configOption,
-      json: { type: 'boolean', description: 'print status.json as it is' },
+      json: { type: 'boolean', description: 'print it as JSON: status.json, and whether its agent runs' },
       runtime: runtimeOption,
     },
   },
@@ -74,7 +74,7 @@ export const COMMANDS = [
       'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs, 77 when the request was denied, 75 when it is only not yet so.',
     ],
     options: {
-      for: { type: 'string', value: 'GOAL', description: 'joined, renewed or healthy' },
+      for: { type: 'string', value: 'GOAL', description: 'required: joined, renewed or healthy' },
       timeout: timeoutOption,
       config: configOption,
       runtime: runtimeOption,

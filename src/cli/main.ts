@@ -1,5 +1,6 @@
 /** The command line: picks the command, loads only what it needs, and turns whatever ends it into one message and status. */
 import { parseArgs } from 'node:util'
+import { isJournal } from '../compose/log-style.ts'
 import { asBootstrapError, BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import { COMMANDS, type CommandDescription, type CommandName } from './commands.ts'
 import { commandHelp, programHelp } from './help.ts'
@@ -16,8 +17,8 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   version: async () => (await import('./version.ts')).version,
 }
 
-function usageError(message: string): BootstrapError {
-  return new BootstrapError('usage', message)
+function usageError({ name }: CommandDescription, message: string): BootstrapError {
+  return new BootstrapError('usage', message, { hint: `see node-bootstrap ${name} --help` })
 }
 
 function parse(command: CommandDescription, args: string[]): Invocation {
@@ -28,11 +29,11 @@ function parse(command: CommandDescription, args: string[]): Invocation {
       allowPositionals: command.argument !== undefined,
       strict: true,
     })
-    if (positionals.length > 1) throw usageError(`${command.name} takes one ${command.argument ?? 'argument'}`)
+    if (positionals.length > 1) throw usageError(command, `${command.name} takes one ${command.argument ?? 'argument'}`)
     return { values, argument: positionals[0] }
   } catch (thrown) {
     if (thrown instanceof BootstrapError) throw thrown
-    throw usageError(thrown instanceof Error ? thrown.message : 'the arguments cannot be read')
+    throw usageError(command, thrown instanceof Error ? thrown.message : 'the arguments cannot be read')
   }
 }
 
@@ -43,7 +44,7 @@ async function main(args: string[]): Promise<ExitStatus> {
     return name === undefined ? EXIT.usage : EXIT.ok
   }
   const command = COMMANDS.find((known) => known.name === (name === '--version' ? 'version' : name))
-  if (command === undefined) throw usageError(`there is no command ${JSON.stringify(name)}`)
+  if (command === undefined) throw new BootstrapError('usage', `there is no command ${JSON.stringify(name)}`)
   const invocation = parse(command, rest)
   if (invocation.values['help'] === true) {
     process.stdout.write(commandHelp(command))
@@ -56,7 +57,9 @@ async function main(args: string[]): Promise<ExitStatus> {
 
 function tell(thrown: unknown): ExitStatus {
   const error = asBootstrapError(thrown)
-  process.stderr.write(`node-bootstrap: ${error.message}\n  (${error.code}) ${error.hint}\n`)
+  const lines = `node-bootstrap: ${error.message}\n  (${error.code}) ${error.hint}\n`
+  // There each line has a priority of its own (sd-daemon(3)), and who asks for errors is to see this one.
+  process.stderr.write(isJournal(process.env['JOURNAL_STREAM']) ? lines.replace(/^(?=.)/gm, '<3>') : lines)
   return error.exitStatus
 }
 

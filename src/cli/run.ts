@@ -9,7 +9,9 @@ export async function run({ values }: Invocation): Promise<ExitStatus> {
   const once = values['once'] === true
   const timeoutMs = parseTimeout(values['timeout'])
   if (timeoutMs !== undefined && !once)
-    throw new BootstrapError('usage', '--timeout goes with --once: the daemon never gives up')
+    throw new BootstrapError('usage', '--timeout goes with --once: the daemon never gives up', {
+      hint: 'see node-bootstrap run --help',
+    })
   const configurationPath = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
   await runAgent({ configurationPath, once, timeoutMs, environment: process.env })
   return EXIT.ok

@@ -34,6 +34,8 @@ export function span(ms: number): string {
 
 const ago = (nowMs: number, time: string): string => `${span(nowMs - Date.parse(time))} ago`
 
+const isPast = (nowMs: number, time: string): boolean => Date.parse(time) <= nowMs
+
 function ahead(nowMs: number, time: string): string {
   const ms = Date.parse(time) - nowMs
   return ms < 0 ? `${span(-ms)} ago` : `in ${span(ms)}`
@@ -45,7 +47,7 @@ export function render(status: Status, runs: boolean, nowMs: number): string {
     ['node', status.node],
     [
       'state',
-      `${status.state}${runs ? '' : ' when the agent last ran; it does not run now'}, since ${status.since} (${ago(nowMs, status.since)})`,
+      `${status.state}, since ${status.since} (${ago(nowMs, status.since)})${runs ? '' : '; that was when the agent last ran, and it does not run now'}`,
     ],
     ['', status.summary],
     ['way', way(status)],
@@ -105,10 +107,10 @@ function requestLines({ request }: Status, nowMs: number): [string, string][] {
   return [
     [
       'request',
-      `${request.name}${request.createdAt === undefined ? '' : `, submitted ${ago(nowMs, request.createdAt)}`}`,
+      `${request.name}, ${request.createdAt === undefined ? 'not seen in the cluster yet' : `submitted ${ago(nowMs, request.createdAt)}`}`,
     ],
     ['', `key ${request.fingerprint}`],
-    ['', request.approve],
+    ...(request.createdAt === undefined ? [] : [['', request.approve] as [string, string]]),
   ]
 }
 
@@ -117,7 +119,10 @@ function certificateLines({ certificate, authentication }: Status, nowMs: number
   return [
     ['certificate', `${certificate.subject}, serial ${certificate.serialNumber}`],
     ['', `valid until ${certificate.notAfter} (${ahead(nowMs, certificate.notAfter)})`],
-    ['', `renewed at ${certificate.renewAt} (${ahead(nowMs, certificate.renewAt)})`],
+    [
+      '',
+      `${isPast(nowMs, certificate.renewAt) ? 'renewal due since' : 'renewed at'} ${certificate.renewAt} (${ahead(nowMs, certificate.renewAt)})`,
+    ],
     ...(authentication === undefined ? [] : [['', authenticationLine(authentication, nowMs)] as [string, string]]),
   ]
 }

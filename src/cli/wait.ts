@@ -10,7 +10,10 @@ export type Goal = (typeof GOALS)[number]
 
 export async function wait(invocation: Invocation): Promise<ExitStatus> {
   const goal = GOALS.find((known) => known === invocation.values['for'])
-  if (goal === undefined) throw new BootstrapError('usage', `wait needs --for, one of ${GOALS.join(', ')}`)
+  if (goal === undefined)
+    throw new BootstrapError('usage', `wait needs --for, one of ${GOALS.join(', ')}`, {
+      hint: 'see node-bootstrap wait --help',
+    })
   const { status } = await follow(await runtimeDirectory(invocation), {
     goal,
     isReached: goalReached(goal),

@@ -11,6 +11,6 @@ export function logStyle(logFormat: LogFormat, environment: NodeJS.ProcessEnv): 
 }
 
 /** The variable names the device and inode of the journal's socket: a child whose stderr went elsewhere inherits it too. */
-function isJournal(stream: string | undefined): boolean {
+export function isJournal(stream: string | undefined): boolean {
   return stream !== undefined && stream === standardErrorIdentity()
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import type { Status } from '../../../src/agent/status.ts'
 import { COMMANDS } from '../../../src/cli/commands.ts'
 import { EXIT } from '../../../src/lib/errors.ts'
@@ -12,6 +13,7 @@ import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 import { createScene, DEADLINE_MS, ended, waitForJoin, waitForMessage } from '../bad-input/scene.ts'
 import { eventually } from '../../harness/eventually.ts'
 
+const run = promisify(execFile)
 const configs = join(import.meta.dirname, '../../configs')
 const main = join(import.meta.dirname, '../../../src/cli/main.ts')
 
@@ -42,6 +44,15 @@ describe('the command line', function () {
       assert.match(stderr, message)
       assert.match(stderr, /\n {2}\(usage\) \S/)
     })
+
+  it('gives every line of what ends it the priority of an error, where it goes to the journal', async () => {
+    const script = 'JOURNAL_STREAM=$(stat -L -c %d:%i /dev/stderr) exec "$0" "$1" run --config /dev/null'
+    const failed = await run('sh', ['-c', script, process.execPath, main]).catch(
+      (thrown: unknown) => thrown as { code: number; stderr: string },
+    )
+    assert.equal('code' in failed && failed.code, EXIT.config)
+    assert.match(failed.stderr, /^(<3>.*\n){2,}$/)
+  })
 
   it('without a command shows the help, and that this is wrong', async () => {
     const { code, stdout } = await command()
@@ -132,7 +143,7 @@ describe('status', function () {
     await agent.exited
     const stopped = await show()
     assert.equal(stopped.code, EXIT.unavailable)
-    assert.match(stopped.stdout, /healthy when the agent last ran; it does not run now/)
+    assert.match(stopped.stdout, /healthy, since .*; that was when the agent last ran, and it does not run now/)
 
     const path = join(scene.files.runtime, 'status.json')
     const status = JSON.parse(await readFile(path, 'utf8')) as Status

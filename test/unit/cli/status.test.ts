@@ -154,12 +154,24 @@ agent        1.2.3, pid 4711
     )
   })
 
+  it('says that a renewal is due, not that it was done', () => {
+    const nowMs = Date.parse('2026-11-24T07:00:00.000Z')
+    assert.match(render(healthy, true, nowMs), /^ {13}renewal due since 2026-11-24T06:00:00\.000Z \(1h 0m ago\)$/m)
+  })
+
+  it('has nothing approved that is not in the cluster', () => {
+    const request = { name: 'node-csr-x', fingerprint: 'SHA256:cc', approve: 'kubectl certificate approve node-csr-x' }
+    const text = render({ ...waiting, request }, true, NOW_MS)
+    assert.match(text, /^request {6}node-csr-x, not seen in the cluster yet$/m)
+    assert.doesNotMatch(text, /kubectl certificate approve/)
+  })
+
   it('says of a stopped agent that it does not run, and when its certificate ended', () => {
     const nowMs = Date.parse('2026-11-24T12:30:00.000Z')
     const text = render(lapsed(healthy, nowMs), false, nowMs)
     assert.match(
       text,
-      /^state {8}waiting when the agent last ran; it does not run now, since 2026-11-23T11:00:00\.000Z/m,
+      /^state {8}waiting, since 2026-11-23T11:00:00\.000Z \(1d 1h ago\); that was when the agent last ran, and it does not run now$/m,
     )
     assert.match(text, /^ {13}the certificate has expired; before that: joined;/m)
     assert.match(text, /^ {13}valid until 2026-11-24T11:00:00\.000Z \(1h 30m ago\)$/m)
