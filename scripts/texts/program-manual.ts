@@ -35,9 +35,13 @@ const files: readonly (readonly [string, string])[] = [
     'There while the node’s identity is valid and in place; it starts *node-bootstrap-joined.target*.',
   ],
   ['/usr/share/node-bootstrap/', 'The example configuration, its JSON Schema, and drop-ins for the unit.'],
+  [
+    '/usr/share/doc/node-bootstrap/docs/',
+    'operations.md says what to look at where a node is not ready, errors.md what each code means.',
+  ],
 ]
 
-const units = `*node-bootstrap.service* is enabled by the package, and starts as soon as join.yaml is no longer the example. It is ready as soon as its loop runs, so that a request that waits for approval does not hold up the boot; *systemctl status* shows where it stands. *systemctl reload* checks join.yaml and takes it at once, and asks again for what was refused.
+const units = `*node-bootstrap.service* is enabled by the package, and does not run while join.yaml is the example: after the first edit, *systemctl start node-bootstrap*. It is ready as soon as its loop runs, so that a request that waits for approval does not hold up the boot; *systemctl status* shows where it stands. *systemctl reload* checks join.yaml and takes it at once, and asks again for what was refused.
 
 *node-bootstrap-joined.target* is reached when the node has joined. To start a unit only then, order it after the target and let the target want it:`
 
