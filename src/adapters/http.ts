@@ -2,7 +2,7 @@
  * The http port over got: one https.Agent for each trust, no redirects, no retries, bounded bodies. It translates what
  * got and OpenSSL say into BootstrapErrors and never passes their error objects on, for those hold the request's headers.
  */
-import { Agent, type AgentOptions } from 'node:https'
+import type { Agent } from 'node:https'
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import type { Got, OptionsInit, Request } from 'got'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
@@ -14,6 +14,7 @@ import { proxyFor } from './proxy.ts'
 import { describeRefused, isExplainable, isOfCertificate, isOfTime } from './refused-certificate.ts'
 import { checkServerName } from './server-name.ts'
 import { transportError } from './transport-error.ts'
+import { agentThrough } from './tunnel.ts'
 
 /** An explanation must not hold the next attempt up. */
 const EXPLANATION_TIMEOUT_MS = 2000
@@ -42,10 +43,6 @@ function agentKey(request: HttpRequest, proxy: URL | undefined): string {
   return JSON.stringify([roots, clientIdentity?.certificateChain ?? null, proxy?.href ?? null])
 }
 
-/** `proxyEnv` is Node's own tunnel: nothing is sent before the server behind it has been verified as any other. */
-const tunnel = (proxy: URL | undefined): AgentOptions =>
-  proxy === undefined ? {} : { proxyEnv: { HTTPS_PROXY: proxy.href } }
-
 export class GotHttp implements Http {
   readonly #agents = new Map<string, Agent>()
   readonly #environment: Readonly<Record<string, string | undefined>>
@@ -61,7 +58,7 @@ export class GotHttp implements Http {
     const key = agentKey(request, proxy)
     const known = this.#agents.get(key)
     if (known !== undefined) return known
-    const agent = new Agent({ ...agentOptions(request), ...tunnel(proxy), maxCachedSessions: 0 })
+    const agent = agentThrough(proxy, { ...agentOptions(request), maxCachedSessions: 0 })
     this.#agents.set(key, agent)
     return agent
   }
@@ -151,10 +148,8 @@ export class GotHttp implements Http {
       return schemes.length === 0 ? undefined : `it asks for ${schemes.join(' or ')}`
     }
     if (!isExplainable(code)) return undefined
-    const [leaf] = await presentedChain(url, tunnel(proxy), signal)
-    const serverNowMs = isOfTime(code)
-      ? await unverifiedTime(url, tunnel(proxy), signal).catch(() => undefined)
-      : undefined
+    const [leaf] = await presentedChain(url, proxy, signal)
+    const serverNowMs = isOfTime(code) ? await unverifiedTime(url, proxy, signal).catch(() => undefined) : undefined
     return leaf === undefined ? undefined : describeRefused(code, leaf, Date.now(), serverNowMs)
   }
 
@@ -162,7 +157,7 @@ export class GotHttp implements Http {
     const proxy = this.#proxy(url)
     const deadline = AbortSignal.timeout(timeoutMs)
     try {
-      return await presentedChain(url, tunnel(proxy), AbortSignal.any([signal, deadline]))
+      return await presentedChain(url, proxy, AbortSignal.any([signal, deadline]))
     } catch (thrown) {
       throw await this.#explained(transportError(thrown, { url, timeoutMs, signal }, proxy, deadline), { url, signal })
     }

@@ -3,22 +3,27 @@
  * request goes out that holds nothing but the host's name. Whether they are to be believed is decided elsewhere.
  */
 import type { X509Certificate } from 'node:crypto'
-import { Agent, request, type AgentOptions } from 'node:https'
+import { request, type Agent } from 'node:https'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { httpDate } from '../lib/http-date.ts'
+import { agentThrough } from './tunnel.ts'
 
 /** A longer chain is no server's. */
 const MAX_CERTIFICATES = 10
 
 // What is not verified here is used for nothing but to be compared with pins, to be verified with, and to be told to people.
-const unverifiedAgent = (tunnel: AgentOptions): Agent =>
-  new Agent({ rejectUnauthorized: false, minVersion: 'TLSv1.2', maxCachedSessions: 0, ...tunnel })
+const unverifiedAgent = (proxy: URL | undefined): Agent =>
+  agentThrough(proxy, { rejectUnauthorized: false, minVersion: 'TLSv1.2', maxCachedSessions: 0 })
 
-/** By the Date header of whatever answer; undefined where there is none. `tunnel` as below. */
-export async function unverifiedTime(url: URL, tunnel: AgentOptions, signal: AbortSignal): Promise<number | undefined> {
-  const agent = unverifiedAgent(tunnel)
+/** By the Date header of whatever answer; undefined where there is none. `proxy` as below. */
+export async function unverifiedTime(
+  url: URL,
+  proxy: URL | undefined,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const agent = unverifiedAgent(proxy)
   const asked = request(new URL('/', url), { agent, signal, method: 'HEAD' })
   asked.on('error', () => undefined)
   asked.end()
@@ -32,9 +37,9 @@ export async function unverifiedTime(url: URL, tunnel: AgentOptions, signal: Abo
   }
 }
 
-/** DER, the server's own first. `tunnel` says which proxy leads there, if any. Rejects with what Node reports. */
-export async function presentedChain(url: URL, tunnel: AgentOptions, signal: AbortSignal): Promise<Uint8Array[]> {
-  const agent = unverifiedAgent(tunnel)
+/** DER, the server's own first. `proxy` leads there, if one does. Rejects with what Node reports. */
+export async function presentedChain(url: URL, proxy: URL | undefined, signal: AbortSignal): Promise<Uint8Array[]> {
+  const agent = unverifiedAgent(proxy)
   // Never ended, so never sent: only its socket is wanted.
   const unsent = request(url, { agent, signal })
   // Whoever waits below hears of a failure; without a listener of its own, the request's would end the process.
@@ -42,9 +47,6 @@ export async function presentedChain(url: URL, tunnel: AgentOptions, signal: Abo
   try {
     const [socket] = (await once(unsent, 'socket', { signal })) as unknown[]
     if (!(socket instanceof TLSSocket)) return []
-    // Behind a proxy the handshake is over by now; and what Node 24 has given once, it does not give again.
-    const leaf = socket.getPeerX509Certificate()
-    if (leaf !== undefined) return chainOf(leaf)
     await once(socket, 'secureConnect', { signal })
     return chainOf(socket.getPeerX509Certificate())
   } finally {

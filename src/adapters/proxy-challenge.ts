@@ -1,8 +1,9 @@
 /** Asks a forward proxy that wants a password by which schemes it takes one; it is shown none, and what it says decides nothing. */
 import { once } from 'node:events'
-import { request as requestPlain, type ClientRequest, type IncomingMessage } from 'node:http'
-import { request as requestTls } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { printable } from '../lib/text.ts'
+import { connectRequest } from './tunnel.ts'
 
 /** A scheme's name is a token (RFC 9110 §11.1); its parameters, each `name=…`, are not told. */
 const SCHEME = /(?:^|,)\s*([A-Za-z][A-Za-z0-9-]{0,30})(?=\s|,|$)/g
@@ -19,21 +20,12 @@ export function challengeSchemes(header: string): string[] {
 
 /** Empty where the proxy does not say. Rejects with what Node reports. */
 export async function proxyChallenge(proxy: URL, target: URL, signal: AbortSignal): Promise<string[]> {
-  const request = proxy.protocol === 'https:' ? requestTls : requestPlain
-  const path = `${target.hostname}:${target.port === '' ? '443' : target.port}`
-  const { hostname, port } = proxy
-  const asked: ClientRequest = request({
-    hostname: hostname.replace(/^\[|\]$/g, ''),
-    port,
-    method: 'CONNECT',
-    path,
-    signal,
-    agent: false,
-  })
+  const asked = connectRequest(proxy, `${target.hostname}:${target.port === '' ? '443' : target.port}`, {})
   asked.on('error', () => undefined)
   asked.end()
   try {
-    const [{ headers }] = (await once(asked, 'connect', { signal })) as [IncomingMessage]
+    const [{ headers }, socket] = (await once(asked, 'connect', { signal })) as [IncomingMessage, Socket]
+    socket.destroy()
     return challengeSchemes([headers['proxy-authenticate'] ?? []].flat().join(', '))
   } finally {
     asked.destroy()

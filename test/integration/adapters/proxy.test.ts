@@ -1,7 +1,9 @@
 /** The http port behind a forward proxy on loopback: what goes through it, and that its own words are never taken for a server's. */
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { GotHttp } from '../../../src/adapters/http.ts'
 import { createCertificateAuthority, type CertificateOptions } from '../../../src/dev-cluster/certificate-authority.ts'
@@ -112,6 +114,44 @@ describe('the http port behind a proxy', () => {
     assert.ok(['connection-lost', 'tls-failed', 'not-kubernetes'].includes((await failure('api.test')).code))
   })
 
+  for (const [name, answer] of [
+    ['in endless pieces', 'X'],
+    ['with a head without end', `${'X'.repeat(64)}: ${'x'.repeat(4096)}\r\n`],
+  ] as const)
+    it(`hangs up on a proxy that answers ${name}`, async () => {
+      await start({ dnsNames: ['api.test'] })
+      const closed = Promise.withResolvers<boolean>()
+      await using dripping = createServer((socket) => {
+        socket.on('error', () => undefined)
+        socket.write(answer.length > 1 ? 'HTTP/1.1 200 OK\r\n' : answer)
+        const timer = setInterval(() => socket.write(answer), 5)
+        socket.on('close', () => {
+          clearInterval(timer)
+          closed.resolve(true)
+        })
+      })
+      dripping.listen(0, '127.0.0.1')
+      await once(dripping, 'listening')
+      http = new GotHttp({ HTTPS_PROXY: `http://127.0.0.1:${(dripping.address() as AddressInfo).port}` })
+      assert.equal((await failure('api.test')).code, 'proxy-refused')
+      assert.ok(await closed.promise)
+    })
+
+  it('hangs up on a proxy that answers nothing, with the request or its agent', async () => {
+    await start({ dnsNames: ['api.test'] })
+    const accepted = Promise.withResolvers<Socket>()
+    await using silent = createServer(accepted.resolve)
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    http = new GotHttp({ HTTPS_PROXY: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` })
+    const asked = bootstrapErrorOf(http.request({ ...request('api.test'), timeoutMs: 100 }))
+    const socket = await accepted.promise
+    assert.equal((await asked).code, 'timed-out')
+    http.close()
+    socket.resume()
+    await once(socket, 'close')
+  })
+
   it('names the proxy that is not there', async () => {
     await start({ dnsNames: ['api.test'] })
     const [port = 0] = await freePorts(1)
@@ -183,7 +223,7 @@ describe('the http port behind a proxy over TLS', () => {
     assert.equal(answer, 'hello')
     assert.deepEqual(
       proxy.connects.map(({ isCertified, headers }) => [isCertified, Object.keys(headers).sort().join()]),
-      [[false, 'host,proxy-authorization,proxy-connection']],
+      [[false, 'host,proxy-authorization']],
     )
     assert.equal(server[0]?.headers.authorization, 'Bearer made-up')
   })
