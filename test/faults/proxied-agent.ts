@@ -112,9 +112,10 @@ export class ProxiedAgent implements AsyncDisposable {
     this.#loop.retryNow()
   }
 
-  /** Nothing is left to do. */
-  healthy(): Promise<void> {
-    return this.until(() => this.status?.state === 'healthy' && this.status.step === undefined)
+  /** Nothing is left to do, and it has begun to wait for the next time. */
+  async atRest(): Promise<void> {
+    await this.until(() => this.status?.state === 'healthy' && this.status.step === undefined)
+    await this.clock.paused()
   }
 
   /** The API server has answered to so many watches since the start. */

@@ -77,7 +77,7 @@ const ways: readonly Way[] = [
     approval: 'automatic',
     before: (agent) => {
       agent.start()
-      return agent.healthy()
+      return agent.atRest()
     },
     during: (agent) => agent.renew(),
     requests: 2,
@@ -135,7 +135,7 @@ describe('a proxy between the node and its cluster', () => {
       await agent.proxy.comeBack()
       const { failures } = agent
       agent.clock.endPause()
-      await agent.healthy()
+      await agent.atRest()
       assert.equal(agent.failures, failures, agent.lines.join('\n'))
       assert.equal(agent.cluster.listCertificateSigningRequests().length, way.requests)
       if (isRenewal) assert.notEqual(agent.current, old)
@@ -154,13 +154,13 @@ async function joinAndRenew(delayMs: number): Promise<number> {
   agent.start()
   await agent.watching(1)
   approveAll(agent)
-  await agent.healthy()
+  await agent.atRest()
   const old = agent.current
   await agent.renew()
   await agent.watching(2)
   approveAll(agent)
   await agent.until(() => agent.current !== old)
-  await agent.healthy()
+  await agent.atRest()
   assert.equal(agent.failures, 0, agent.lines.join('\n'))
   return agent.requests
 }
