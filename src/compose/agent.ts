@@ -6,7 +6,7 @@ import { acquireInstanceLock } from '../adapters/instance-lock.ts'
 import { createLog, type ClosableLog } from '../adapters/log.ts'
 import { createNotify } from '../adapters/notify.ts'
 import { systemProcesses } from '../adapters/processes.ts'
-import { processStartTime } from '../adapters/process-identity.ts'
+import { nameThisProcess, processStartTime } from '../adapters/process-identity.ts'
 import { Loop } from '../agent/loop.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { ApiClient } from '../kube/api-request.ts'
@@ -34,6 +34,7 @@ const STOP_GRACE_MS = 900
 
 /** Resolves when stopped or, with `once`, joined; rejects with the BootstrapError that ends it. Errors of a run are logged here. */
 export async function runAgent(options: RunOptions): Promise<void> {
+  await nameThisProcess('node-bootstrap')
   const source = await ConfigurationSource.open(nodeFiles, options.configurationPath)
   const { configuration } = source
   const logger = createLog(configuration.log.level, logStyle(configuration.log.format, options.environment))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import { ConnectProxy } from '../harness/connect-proxy.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
@@ -16,6 +17,9 @@ import {
   until,
   useScene,
 } from './scene.ts'
+
+/** As a bit of the masks in /proc/PID/status. */
+const SIGUSR1 = 1 << (constants.signals.SIGUSR1 - 1)
 
 /** Tells by files what was asked of it. */
 const ANNOUNCER = `[Service]
@@ -120,6 +124,15 @@ describeSystem('The sandbox of the unit', () => {
     )
     assert.match(await journal(machine), /hook: joined worker-1/)
     assert.equal((await machine.attempt('test -e /run/announcer-reloaded')).status, 1)
+  })
+
+  it('is known by its name and its own arguments, and hears no SIGUSR1, which would open a debugger', async () => {
+    const pid = await agentPid(machine)
+    assert.equal(await machine.run(`cat /proc/${pid}/comm`), 'node-bootstrap\n')
+    const program = '/usr/lib/node-bootstrap/node --disable-sigusr1 /usr/lib/node-bootstrap/node-bootstrap.cjs'
+    assert.equal(await machine.run(`tr '\\0' ' ' </proc/${pid}/cmdline`), `${program} run `)
+    const [, blocked = ''] = /^SigBlk:\t([0-9a-f]+)$/m.exec(await machine.run(`cat /proc/${pid}/status`)) ?? []
+    assert.equal(Number.parseInt(blocked, 16) & SIGUSR1, SIGUSR1)
   })
 
   it('lets a certificate be renewed, and the unit be reloaded by the hook', async () => {
