@@ -24,7 +24,7 @@ const TURNS = 60
 const SETTLE_MS = 60_000
 const STARTS = 10
 /** As packaging/systemd/node-bootstrap.service has it. */
-const WATCHDOG_USEC = 180_000_000
+const WATCHDOG_USEC = 600_000_000
 const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.cjs')
 
 function row(...cells: readonly string[]): void {

@@ -24,7 +24,7 @@ const FAKETIME = `[Service]
 Environment=LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE=/etc/faketimerc
 Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1
 `
-/** The shipped three minutes are the operator's; a test has less time. */
+/** The shipped ten minutes are the operator's; a test has less time. */
 const WATCHDOG = '[Service]\nWatchdogSec=5s\n'
 /** An event loop that can be stopped from outside. */
 const STALLING = `[Service]
