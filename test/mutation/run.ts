@@ -1,4 +1,4 @@
-/** Takes every check away, one at a time, in a scratch copy, and expects a test to fail each time. `scripts/mutate --help`. */
+/** Takes every check and every sync away, one at a time, in a scratch copy, and expects a test to fail each time. `scripts/mutate --help`. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
