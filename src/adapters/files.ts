@@ -1,6 +1,6 @@
 /** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
 import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, readdir, readlink, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readlink, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
@@ -86,12 +86,17 @@ async function syncDirectory(path: string): Promise<void> {
   await handle.sync()
 }
 
+/** The umask may have taken bits away. By no link: whoever may write in the parent could put one there by now, to any file. */
+async function setMode(directory: string, mode: number): Promise<void> {
+  await using handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  await handle.chmod(mode)
+}
+
 /** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only, and syncs nothing. */
 async function makeDirectories(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { mode })
-    // The umask may have taken bits away.
-    await chmod(path, mode)
+    await setMode(path, mode)
     await syncDirectory(dirname(path))
   } catch (thrown) {
     const code = textAt(thrown, 'code')
