@@ -18,11 +18,14 @@ export interface JsonSchema {
 /** YAML in flow style is JSON with fewer quotes; JSON is YAML too. */
 const yaml = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
 /** The words that say what is allowed, without those that the description has already. */
-function allowed({ const: only, enum: choices, title, type }: JsonSchema): string[] {
+function allowed({ const: only, enum: choices, items, title, type }: JsonSchema): string[] {
   if (only !== undefined) return [`Always ${bold(only)}.`]
   if (choices !== undefined) return [`One of ${choices.map(bold).join(', ')}.`]
-  return title === undefined || type === 'object' ? [] : [`${plain(title.charAt(0).toUpperCase() + title.slice(1))}.`]
+  if (items?.enum !== undefined) return [`A list of ${items.enum.map(bold).join(', ')}.`]
+  return title === undefined || type === 'object' ? [] : [`${plain(capitalised(title))}.`]
 }
 
 function keyEntry(path: string, schema: JsonSchema, isRequired: boolean): string {
@@ -41,8 +44,19 @@ function keyEntry(path: string, schema: JsonSchema, isRequired: boolean): string
 function keyEntries(schema: JsonSchema, prefix: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, child]) => {
     const path = prefix === '' ? key : `${prefix}.${key}`
-    return [keyEntry(path, child, schema.required?.includes(key) ?? false), ...keyEntries(child, path)]
+    return [
+      keyEntry(path, child, schema.required?.includes(key) ?? false),
+      ...keyEntries(child, path),
+      ...itemEntries(child.items, `${path}[]`),
+    ]
   })
+}
+
+/** Of a list whose items have keys of their own. */
+function itemEntries(items: JsonSchema | undefined, path: string): string[] {
+  if (items?.properties === undefined) return []
+  const { description = '', title = '' } = items
+  return [entry(bold(path), plain(`${capitalised(title)}. ${description}`)), ...keyEntries(items, path)]
 }
 
 const EXAMPLE = `apiVersion: node-bootstrap/v1

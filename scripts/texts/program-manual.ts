@@ -47,7 +47,7 @@ const units = `*node-bootstrap.service* is enabled by the package, and does not 
 
 const dropIns = `The bootstrap token need not stand in a file that join.yaml names: with *discovery.token.tokenCredential: join-token* it comes from the service manager, in the clear (LoadCredential=) or encrypted for this machine (LoadCredentialEncrypted=). */usr/share/node-bootstrap/drop-ins/* has the drop-ins with their instructions. Credentials are read when the unit starts: after a change, *systemctl restart node-bootstrap*.
 
-Where *files* in join.yaml names other places, the unit needs a drop-in with *ReadWritePaths=* for them.`
+Where *files* in join.yaml names other places, the unit needs a drop-in with *ReadWritePaths=* for them. Another *files.runtime* is also for drop-ins of *node-bootstrap-joined.path* (PathExists=) and *node-bootstrap-joined.target* (AssertPathExists=): they look for /run/node-bootstrap/joined.`
 
 /** scdoc's source. */
 export function programManual(version: string): string {
