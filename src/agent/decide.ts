@@ -111,7 +111,7 @@ function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): A
 function makeKey(seen: Observed, as: Requester, nowMs: number): Action {
   const untilMs = as === 'bootstrap' ? budgetSpentUntilMs(seen.keysMadeAtMs, nowMs) : undefined
   return untilMs === undefined
-    ? { kind: 'make-key', as, why: 'there is no request under way' }
+    ? { kind: 'make-key', as, why: as === 'node' ? 'the renewal is due' : 'there is no request under way' }
     : { kind: 'rest', untilMs, because: 'budget-spent' }
 }
 

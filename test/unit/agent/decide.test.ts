@@ -213,7 +213,7 @@ const tableRows: readonly Row[] = [
   {
     sentence: 'a certificate that is due gets a new key, as the node itself',
     when: { ...renewing, refusal: ['none'], pending: ['no'] },
-    then: () => ({ kind: 'make-key', as: 'node', why: 'there is no request under way' }),
+    then: () => ({ kind: 'make-key', as: 'node', why: 'the renewal is due' }),
   },
   {
     sentence: 'a renewal that the cluster has not confirmed is submitted as the node itself',
