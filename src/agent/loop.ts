@@ -177,7 +177,9 @@ export class Loop {
     this.#told.noticeOthers(seen, this.#memory)
     this.#report(seen, action)
     if (this.#once) return 'done'
-    if (action.because === 'fresh' && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
+    // A token of another discovery configuration may be that of another cluster.
+    const mayAskAboutToken = action.because === 'fresh' && seen.trust.kind === 'verified'
+    if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
       await askWhetherTokenIsSpent(this.#context(seen, () => undefined, signal, signal))
       return 'again'
     }

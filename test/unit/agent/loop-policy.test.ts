@@ -5,7 +5,7 @@ import type { JoinConfiguration } from '../../../src/config/index.ts'
 import type { Requirement } from '../../../src/lib/findings.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
 import { FakeCluster, statusResponse } from './fakes.ts'
-import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS, TOKEN_ID } from './fixtures.ts'
+import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS, TOKEN_ID, tokenDiscovery } from './fixtures.ts'
 import { pinless, Stage } from './loop-stage.ts'
 
 const requiring = (...require: Requirement[]): JoinConfiguration =>
@@ -87,6 +87,24 @@ describe('Loop: policy.require', () => {
     }
     await stage.runFor(5 * MINUTE_MS)
     assert.equal(stage.status.state, 'healthy')
+  })
+
+  it('shows the token of another discovery, which it forbids, not to the cluster of the one before', async () => {
+    const stage = new Stage()
+    const elsewhere = tokenDiscovery({
+      caCertHashes: [],
+      unsafeSkipCAVerification: true,
+      endpoints: ['10.0.0.77:6443'],
+    })
+    let before: number | undefined
+    stage.clock.afterSleep = () => {
+      if (before !== undefined || stage.status.state !== 'healthy') return
+      before = stage.cluster.seen.filter(isQuestion).length
+      stage.loop.reconfigure(configurationWith({ discovery: elsewhere, policy: { require: ['pinned'] } }))
+    }
+    await stage.runFor(FIRST_QUESTION_MS + HOUR_MS)
+    assert.deepEqual([stage.status.state, stage.status.problem?.code], ['degraded', 'policy-violated'])
+    assert.equal(stage.cluster.seen.filter(isQuestion).length, before)
   })
 
   it('ends run --once with its own error', async () => {
