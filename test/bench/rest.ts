@@ -23,8 +23,9 @@ const TURNS = 60
 /** V8 gives memory back some time after the last allocation. */
 const SETTLE_MS = 60_000
 const STARTS = 10
-/** As packaging/systemd/node-bootstrap.service has it. */
-const WATCHDOG_USEC = 600_000_000
+/** As packaging/systemd/node-bootstrap.service and packaging/node-bootstrap have it. */
+const UNIT = { WATCHDOG_USEC: '600000000', MALLOC_ARENA_MAX: '1' }
+const NODE_OPTIONS = ['--disable-sigusr1']
 const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.cjs')
 
 function row(...cells: readonly string[]): void {
@@ -54,8 +55,8 @@ async function measure(configPath: string): Promise<void> {
 }
 
 function spawnDaemon(configPath: string): ReturnType<typeof spawnAgent> {
-  const env = { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: String(WATCHDOG_USEC), WATCHDOG_PID: undefined }
-  return spawnAgent({ entry: [process.execPath, PROGRAM], args: ['run'], configPath, env })
+  const env = { ...UNIT, NOTIFY_SOCKET: socket.path, WATCHDOG_PID: undefined }
+  return spawnAgent({ entry: [process.execPath, ...NODE_OPTIONS, PROGRAM], args: ['run'], configPath, env })
 }
 
 interface RestingCost {
