@@ -9,19 +9,26 @@ import { removeDirectoryAtExit } from './child-process.ts'
 
 const run = promisify(execFile)
 
+export const PREVIOUS_VERSION = '0.0.9'
+
+/** Their paths. */
 export interface Packages {
-  /** Their paths. */
   deb: string
   rpm: string
 }
 
-let packages: Promise<Packages> | undefined
+/** `previousRpm` is the same as `rpm` under PREVIOUS_VERSION, and `rpm` an upgrade of it. */
+type BuiltPackages = Packages & { previousRpm: string }
+
+let packages: Promise<BuiltPackages> | undefined
 
 /** Built once for all suites; removed when this process ends. */
-export function builtPackages(): Promise<Packages> {
-  packages ??= mkdtemp(join(tmpdir(), 'node-bootstrap-packages-')).then((directory) => {
+export function builtPackages(): Promise<BuiltPackages> {
+  packages ??= mkdtemp(join(tmpdir(), 'node-bootstrap-packages-')).then(async (directory) => {
     removeDirectoryAtExit(directory)
-    return buildPackages(join(import.meta.dirname, '../..'), directory)
+    const repository = join(import.meta.dirname, '../..')
+    const built = await buildPackages(repository, directory, {}, ['--also-as', PREVIOUS_VERSION])
+    return { ...built, previousRpm: join(directory, `node-bootstrap-${PREVIOUS_VERSION}-1.x86_64.rpm`) }
   })
   return packages
 }
@@ -31,8 +38,9 @@ export async function buildPackages(
   repository: string,
   directory: string,
   environment: Readonly<Record<string, string>> = {},
+  options: readonly string[] = [],
 ): Promise<Packages> {
-  await run('scripts/package', ['--arch', 'amd64', '--compression', 'none', directory], {
+  await run('scripts/package', ['--arch', 'amd64', '--compression', 'none', ...options, directory], {
     cwd: repository,
     env: { ...process.env, SOURCE_DATE_EPOCH: '1760000000', ...environment },
   })

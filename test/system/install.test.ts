@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
+import { PREVIOUS_VERSION } from '../harness/packages.ts'
 import {
   activeState,
   agentPid,
@@ -9,7 +10,6 @@ import {
   installCommand,
   joined,
   joinYaml,
-  PREVIOUS_VERSION,
   property,
   until,
   useScene,

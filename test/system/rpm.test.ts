@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { VERSION } from '../../src/lib/version.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
 import { builtPackages } from '../harness/packages.ts'
@@ -11,13 +12,14 @@ describeSystem('A machine that has node-bootstrap from its rpm', () => {
   let machine: Machine
   let controlPlane: ControlPlane
   let rpm: string
+  let previousRpm: string
   useScene(async (scene) => {
     ;({ machine, controlPlane } = scene)
-    rpm = (await builtPackages()).rpm
+    ;({ rpm, previousRpm } = await builtPackages())
   })
 
   it('has it by rpm --root: the scripts have run, every file is verified, and the agent says what to do', async () => {
-    await machine.fromOutside('rpm', ['--nodeps', '--install', rpm])
+    await machine.fromOutside('rpm', ['--nodeps', '--install', previousRpm])
     assert.equal(await machine.fromOutside('rpm', ['--nodeps', '--verify', 'node-bootstrap']), '')
     assert.equal(
       (await machine.run('systemctl is-enabled node-bootstrap node-bootstrap-joined.path')).trim(),
@@ -38,10 +40,14 @@ describeSystem('A machine that has node-bootstrap from its rpm', () => {
     )
   })
 
-  it('is restarted by an upgrade, with its certificate and its join.yaml', async () => {
+  it('is restarted by an upgrade from the version before, with its certificate and its join.yaml', async () => {
     const before = await agentPid(machine)
     const certificate = await machine.run(CURRENT)
-    await machine.fromOutside('rpm', ['--nodeps', '--upgrade', '--replacepkgs', rpm])
+    await machine.fromOutside('rpm', ['--nodeps', '--upgrade', rpm])
+    assert.equal(
+      await machine.fromOutside('rpm', ['--query', '--queryformat', '%{VERSION}', 'node-bootstrap']),
+      VERSION,
+    )
     await until(machine, 'another process is the agent', async () => (await agentPid(machine)) !== before)
     await joined(machine)
     assert.equal(await machine.run(CURRENT), certificate)

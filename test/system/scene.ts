@@ -26,8 +26,6 @@ export function describeSystem(name: string, body: (this: Mocha.Suite) => void):
   })
 }
 
-export const PREVIOUS_VERSION = '0.0.9'
-
 /** The real control plane, or the embedded one where that is missing. */
 async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const isReal = (await realSignerProblem()) === undefined
