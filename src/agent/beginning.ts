@@ -1,8 +1,9 @@
 /** What has been seen and is remembered when the loop begins: nothing. */
-import type { Memory, Observed } from './observed.ts'
+import type { CertificateMemory, Memory, Observed } from './observed.ts'
 
 export const NOTHING_SEEN: Observed = {
   trust: { kind: 'unknown' },
+  serving: undefined,
   rediscoveryFailed: false,
   identity: { kind: 'absent' },
   published: false,
@@ -24,12 +25,18 @@ export const NOTHING_SEEN: Observed = {
   oddities: [],
 }
 
-/** Who runs once ends with the join, and asks nothing after it: that is for `Loop` to change. */
-export const newMemory = (): Memory => ({
+const nothingRemembered = (): CertificateMemory => ({
   request: undefined,
   retryRefused: false,
-  doubtsCluster: false,
   installedFingerprint: undefined,
+  failedHooks: undefined,
+})
+
+/** Who runs once ends with the join, and asks nothing after it: that is for `Loop` to change. */
+export const newMemory = (): Memory => ({
+  ...nothingRemembered(),
+  serving: nothingRemembered(),
+  doubtsCluster: false,
   rediscoveryFailed: false,
   filedWith: undefined,
   acceptedToken: undefined,
@@ -38,5 +45,4 @@ export const newMemory = (): Memory => ({
   bundle: undefined,
   nextRecheckMs: undefined,
   failedRecheck: undefined,
-  failedHooks: undefined,
 })

@@ -1,7 +1,7 @@
 /** The kinds of certificate that the agent keeps, each with what sets it apart. What is done with one is the same for all. */
 import { join } from 'node:path'
 import type { FilesConfiguration } from '../config/index.ts'
-import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
+import { CLIENT_SIGNER, SERVING_SIGNER } from '../kube/certificate-signing-request.ts'
 import { OID } from '../pki/oids.ts'
 import type { PairPlace } from '../store/certificate-pair.ts'
 import type { HookEvent } from '../store/hook-record.ts'
@@ -35,6 +35,19 @@ export const CLIENT: CertificateKind = {
   firstEvent: 'joined',
   title: 'certificate',
   requestTitle: 'request',
+}
+
+/** For the kubelet's own server, with which the API server speaks for logs, exec and metrics. */
+export const SERVING: CertificateKind = {
+  name: 'serving',
+  signerName: SERVING_SIGNER,
+  purpose: { usage: 'server auth', oid: OID.serverAuth },
+  wrongUsage: 'not-for-servers',
+  stem: 'kubelet-server',
+  stateSubdirectory: 'serving',
+  firstEvent: 'renewed',
+  title: 'serving certificate',
+  requestTitle: 'request for the serving certificate',
 }
 
 export const pairPlace = ({ certificates }: FilesConfiguration, { stem }: CertificateKind): PairPlace => ({

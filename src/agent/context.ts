@@ -7,7 +7,7 @@ import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf } from '../kube/cluster.ts'
 import { bearerToken } from '../lib/bootstrap-token.ts'
 import { BootstrapError } from '../lib/errors.ts'
-import type { Clock, Files, Http, Log, Processes, Random } from '../lib/ports.ts'
+import type { Clock, Files, Http, Log, Network, Processes, Random } from '../lib/ports.ts'
 import type { ClusterRecord } from '../store/cluster-record.ts'
 import type { PendingRequest } from '../store/pending-request.ts'
 import { readBootstrapToken } from './credentials.ts'
@@ -17,6 +17,7 @@ import type { CertificateMemory, Memory, Observed, SeenCertificate } from './obs
 
 export interface AgentPorts {
   files: Files
+  network: Network
   /** For what is no API server: the document of HTTPS discovery. */
   http: Http
   client: ApiClient

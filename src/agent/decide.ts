@@ -1,9 +1,10 @@
 /** From what was seen and the time to the one next action: pure and total. What an action does is act's. */
 import { stopsJoining } from '../findings/policy.ts'
+import { coversNames } from '../pki/subject-names.ts'
 import type { Refusal } from '../store/pending-request.ts'
 import { refusedRenewalPauseMs } from './backoff.ts'
 import { isRecheckDue, isTimeFor } from './errands.ts'
-import type { Observed, SeenIdentity } from './observed.ts'
+import type { Observed, SeenCertificate, SeenIdentity, SeenServing } from './observed.ts'
 import { budgetSpentUntilMs } from './rejoin.ts'
 
 /** Whose credential a request is made with: the bootstrap token's before there is a certificate, then the node's own. */
@@ -11,7 +12,16 @@ export type Requester = 'bootstrap' | 'node'
 
 /** `refused`, `rejoin-forbidden` and `budget-spent` stand in the way of a certificate; with `renewal-overdue` there still is one. */
 export type RestReason =
-  'fresh' | 'refused' | 'not-yet-valid' | 'policy' | 'rejoin-forbidden' | 'budget-spent' | 'renewal-overdue'
+  | 'fresh'
+  | 'refused'
+  | 'not-yet-valid'
+  | 'policy'
+  | 'rejoin-forbidden'
+  | 'budget-spent'
+  | 'renewal-overdue'
+  /** Of a serving certificate: it is asked for by the node itself, for its addresses. */
+  | 'not-joined'
+  | 'addresses-unknown'
 
 export type Action =
   | { kind: 'discover' }
@@ -41,6 +51,9 @@ export function standingOf(identity: SeenIdentity, nowMs: number): Standing {
   return nowMs < identity.rotateAtMs ? 'fresh' : 'due'
 }
 
+/** With these a certificate is good for what it is for. */
+export const isValid = (standing: Standing): boolean => standing === 'fresh' || standing === 'due'
+
 /** With these there is no certificate that the cluster takes: what comes next is to join, or to join again. */
 export const isLost = (standing: Standing): boolean =>
   standing === 'none' || standing === 'expired' || standing === 'refused'
@@ -49,7 +62,7 @@ export const isLost = (standing: Standing): boolean =>
  * Until a certificate that is valid now lapses, in ms; Infinity where there is none. No wait goes beyond it: what is to be
  * done, and what is true, is then another.
  */
-export function msUntilLapse({ identity }: Observed, nowMs: number): number {
+export function msUntilLapse({ identity }: Pick<SeenCertificate, 'identity'>, nowMs: number): number {
   if (identity.kind !== 'ours' || nowMs >= identity.pair.certificate.notAfterMs) return Infinity
   return identity.pair.certificate.notAfterMs - nowMs
 }
@@ -64,36 +77,72 @@ export function decide(seen: Observed, nowMs: number): Action {
   // A renewal that is due does not wait for a discovery that fails: the cluster of the old one still knows this node.
   const goesOnWithOutdated = isForbidden || (seen.rediscoveryFailed && standing === 'due')
   if (seen.trust.kind === 'outdated' && !goesOnWithOutdated) return { kind: 'discover' }
-  if (seen.identity.kind === 'ours' && (standing === 'fresh' || standing === 'due')) {
+  if (seen.identity.kind === 'ours' && isValid(standing)) {
     if (seen.identity.misplaced) return { kind: 'restore' }
     if (!seen.published) return { kind: 'publish' }
-    if (standing === 'fresh') return whileFresh(seen, seen.identity, nowMs)
+    if (standing === 'fresh')
+      return whileFresh(seen, seen.identity, nowMs, isRecheckDue(seen, nowMs) ? { kind: 'recheck' } : undefined)
   }
   // Whoever is refused may be accepted again, when the control plane has been put right.
   if ((standing === 'due' || standing === 'refused') && isRecheckDue(seen, nowMs)) return { kind: 'recheck' }
   // A certificate from the future is a clock that is wrong: another request would not mend it.
   if (standing === 'not-yet-valid') return { kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }
-  return nextStepToACertificate(seen, standing === 'due' ? 'node' : 'bootstrap', nowMs)
+  const as = standing === 'due' ? 'node' : 'bootstrap'
+  if (as === 'bootstrap' && !seen.mayJoin) return { kind: 'rest', untilMs: Infinity, because: 'rejoin-forbidden' }
+  return nextStepToACertificate(seen, { as, hasValid: standing === 'due', isBounded: as === 'bootstrap' }, nowMs)
 }
 
-/** A renewal that is due waits for none of this. */
+/** What is to be done for the serving certificate: the same way, by the node itself, and only once it is a node. */
+export function decideServing(seen: Observed, serving: SeenServing, nowMs: number): Action {
+  const isForbidden = seen.violations.some(stopsJoining)
+  // Whose cluster is in doubt asks nothing of it, unless the doubt cannot be settled: then it is the one of before.
+  const isKnown = seen.trust.kind === 'verified' || isForbidden || seen.rediscoveryFailed
+  if (seen.trust.kind === 'unknown' || !isKnown || !isValid(standingOf(seen.identity, nowMs)))
+    return { kind: 'rest', untilMs: Infinity, because: 'not-joined' }
+  const standing = standingOf(serving.identity, nowMs)
+  if (serving.identity.kind === 'ours' && isValid(standing)) {
+    if (serving.identity.misplaced) return { kind: 'restore' }
+    if (standing === 'fresh') return whileFresh(serving, serving.identity, nowMs)
+  }
+  if (standing === 'not-yet-valid') return { kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }
+  if (serving.names.ipAddresses.length === 0) return { kind: 'rest', untilMs: Infinity, because: 'addresses-unknown' }
+  const isBounded = !isScheduled(serving, nowMs)
+  return nextStepToACertificate(serving, { as: 'node', hasValid: standing === 'due', isBounded }, nowMs)
+}
+
+/** A renewal whose time has come, and nothing that happens more often than that. */
+export const isScheduled = ({ identity, names }: SeenServing, nowMs: number): boolean =>
+  identity.kind === 'ours' &&
+  standingOf(identity, nowMs) === 'due' &&
+  coversNames(identity.pair.certificate.subjectNames, names)
+
+/** A renewal that is due waits for none of this. `recheck`: where that is due too. */
 function whileFresh(
-  seen: Observed,
+  seen: SeenCertificate,
   { rotateAtMs, overdueAtMs }: SeenIdentity & { kind: 'ours' },
   nowMs: number,
+  recheck?: Action,
 ): Action {
   if (seen.leftOver.length > 0) return { kind: 'tidy' }
   if (seen.hooks !== undefined && isTimeFor(seen.failedHooks, nowMs)) return { kind: 'run-hooks' }
-  if (isRecheckDue(seen, nowMs)) return { kind: 'recheck' }
+  if (recheck !== undefined) return recheck
   return nowMs < overdueAtMs
     ? { kind: 'rest', untilMs: Math.min(rotateAtMs, overdueAtMs), because: 'fresh' }
     : { kind: 'rest', untilMs: rotateAtMs, because: 'renewal-overdue' }
 }
 
-function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): Action {
-  if (as === 'bootstrap' && !seen.mayJoin) return { kind: 'rest', untilMs: Infinity, because: 'rejoin-forbidden' }
-  if (seen.refusal !== undefined) return afterRefusal(seen.refusal, as, nowMs)
-  if (seen.pending === undefined) return makeKey(seen, as, nowMs)
+interface Way {
+  as: Requester
+  /** There is a certificate that is valid as yet. */
+  hasValid: boolean
+  /** No more keys than the budget allows. */
+  isBounded: boolean
+}
+
+function nextStepToACertificate(seen: SeenCertificate, way: Way, nowMs: number): Action {
+  const { as } = way
+  if (seen.refusal !== undefined) return afterRefusal(seen.refusal, way, nowMs)
+  if (seen.pending === undefined) return makeKey(seen, way, nowMs)
   switch (seen.request?.outcome.kind) {
     case undefined:
       return { kind: 'submit', as }
@@ -108,16 +157,16 @@ function nextStepToACertificate(seen: Observed, as: Requester, nowMs: number): A
   }
 }
 
-function makeKey(seen: Observed, as: Requester, nowMs: number): Action {
-  const untilMs = as === 'bootstrap' ? budgetSpentUntilMs(seen.keysMadeAtMs, nowMs) : undefined
+function makeKey(seen: SeenCertificate, { as, hasValid, isBounded }: Way, nowMs: number): Action {
+  const untilMs = isBounded ? budgetSpentUntilMs(seen.keysMadeAtMs, nowMs) : undefined
   return untilMs === undefined
-    ? { kind: 'make-key', as, why: as === 'node' ? 'the renewal is due' : 'there is no request under way' }
+    ? { kind: 'make-key', as, why: hasValid ? 'the renewal is due' : 'there is no request under way' }
     : { kind: 'rest', untilMs, because: 'budget-spent' }
 }
 
 /** Without a valid certificate a refusal stands until a person acts; with one, the node asks again, ever more rarely. */
-function afterRefusal(refusal: Refusal, as: Requester, nowMs: number): Action {
-  if (as === 'bootstrap') return { kind: 'rest', untilMs: Infinity, because: 'refused' }
+function afterRefusal(refusal: Refusal, { as, hasValid }: Way, nowMs: number): Action {
+  if (!hasValid) return { kind: 'rest', untilMs: Infinity, because: 'refused' }
   const againAtMs = refusal.atMs + refusedRenewalPauseMs(refusal.count)
   // One from the future was recorded by a clock that was wrong.
   return nowMs >= againAtMs || nowMs < refusal.atMs

@@ -2,6 +2,8 @@
  * What is done beside the way to a certificate: the hooks, and the recheck whether all is as it was. When each is due; one
  * that fails has a next attempt of its own and holds nothing else up. Pure.
  */
+import type { BootstrapError } from '../lib/errors.ts'
+import { retryDelayMs } from './backoff.ts'
 import type { FailedErrand, Observed } from './observed.ts'
 
 /** An hour, give or take a quarter: a fleet that was started at once does not ask at once. */
@@ -9,7 +11,7 @@ export const RECHECK_INTERVAL_MS = 60 * 60 * 1000
 /** A refusal is looked at again after this: before it is believed, and for as long as it lasts. */
 export const REFUSAL_RECHECK_MS = 60 * 1000
 /** What comes again and again is rare in the end, whatever it is. */
-export const LONGEST_ERRAND_PAUSE_MS = 60 * 60 * 1000
+const LONGEST_ERRAND_PAUSE_MS = 60 * 60 * 1000
 
 /** `fraction` is uniform in [0, 1). */
 export const recheckIntervalMs = (fraction: number): number => RECHECK_INTERVAL_MS * (0.75 + fraction / 2)
@@ -29,10 +31,28 @@ export function isRecheckDue({ nextRecheckMs, failedRecheck, authentication }: O
   return authentication.kind === 'unasked' || hasCome(nextRecheckMs, nowMs)
 }
 
+/** Of one certificate; only the client's is rechecked. */
+export type FailedErrands = Pick<Observed, 'failedHooks'> & Partial<Pick<Observed, 'failedRecheck'>>
+
 /** Until an errand that failed is tried again, in ms; Infinity where that time has passed, or none failed. */
-export function msUntilNextAttempt({ failedHooks, failedRecheck }: Observed, nowMs: number): number {
+export function msUntilNextAttempt({ failedHooks, failedRecheck }: FailedErrands, nowMs: number): number {
   const waitsMs = [failedHooks, failedRecheck].map((failed) => (failed?.nextAttemptMs ?? Infinity) - nowMs)
   return Math.min(...waitsMs.filter((ms) => ms > 0), Infinity)
 }
 
-export const isErrand = (kind: string): kind is 'run-hooks' | 'recheck' => kind === 'run-hooks' || kind === 'recheck'
+export type Errand = 'run-hooks' | 'recheck'
+
+export const isErrand = (kind: string): kind is Errand => kind === 'run-hooks' || kind === 'recheck'
+
+/** `before`: how it failed the last time, where it did. `fraction` is uniform in [0, 1). */
+export function putOff(
+  errand: Errand,
+  error: BootstrapError,
+  before: FailedErrand | undefined,
+  { nowMs, fraction }: { nowMs: number; fraction: number },
+): FailedErrand {
+  const count = (before?.count ?? 0) + 1
+  const longestMs = errand === 'run-hooks' ? LONGEST_ERRAND_PAUSE_MS : undefined
+  const failure = { error, count, elapsedMs: 0, attemptMs: Infinity, longestMs }
+  return { error, count, nextAttemptMs: nowMs + retryDelayMs(failure, fraction) }
+}

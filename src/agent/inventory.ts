@@ -16,7 +16,7 @@ import { temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath } from '../store/hook-record.ts'
 import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
 import { joinedMarkPath, statusPath } from '../store/status-file.ts'
-import { CLIENT, pairPlace } from './certificate-kind.ts'
+import { CLIENT, pairPlace, SERVING, stateDirectory } from './certificate-kind.ts'
 
 export interface InventoryItem {
   path: string
@@ -39,16 +39,21 @@ export async function takeInventory(
     ...(includeKubeletFiles ? kubelets : kubelets.map(kept)),
     ...leftovers(configured),
     gone(statusPath(runtime), 'what status shows'),
-    gone(askedRenewalPath(state), 'a renewal that was asked for'),
-    gone(pendingRequestPath(state), 'the key and request that have no certificate yet'),
-    gone(hookRecordPath(state), 'which hooks have run'),
-    gone(refusalPath(state), 'why a request was refused'),
-    gone(keyLedgerPath(state), 'when keys were made to join again'),
+    ...ownRecords(stateDirectory(configured, SERVING)),
+    ...ownRecords(state),
     gone(clusterRecordPath(state), 'the verified cluster'),
   ]
   const there = await Promise.all(items.map(async ({ path }) => (await files.stat(path)) !== undefined))
   return items.filter((_item, index) => there[index])
 }
+
+const ownRecords = (directory: string): InventoryItem[] => [
+  gone(askedRenewalPath(directory), 'a renewal that was asked for'),
+  gone(pendingRequestPath(directory), 'the key and request that have no certificate yet'),
+  gone(hookRecordPath(directory), 'which hooks have run'),
+  gone(refusalPath(directory), 'why a request was refused'),
+  gone(keyLedgerPath(directory), 'when keys were made'),
+]
 
 const gone = (path: string, what: string): InventoryItem => ({ path, what, isKept: false })
 
@@ -67,6 +72,9 @@ async function kubeletFiles(files: Files, configured: FilesConfiguration): Promi
     ...(await pairPaths(files, pairPlace(configured, CLIENT))).map((path) =>
       gone(path, 'the certificate and key of the kubelet'),
     ),
+    ...(await pairPaths(files, pairPlace(configured, SERVING))).map((path) =>
+      gone(path, 'the certificate and key of the kubelet’s server'),
+    ),
     isOwnCa
       ? gone(ca, 'the CA of the cluster')
       : { path: ca, what: 'a CA bundle that node-bootstrap did not write', isKept: true },
@@ -74,8 +82,10 @@ async function kubeletFiles(files: Files, configured: FilesConfiguration): Promi
 }
 
 /** Of a write that a crash broke off: they may hold a key, so they go in any case. */
-function leftovers({ kubeconfig, ca, certificates, state, runtime }: FilesConfiguration): InventoryItem[] {
-  const directories = new Set([dirname(kubeconfig), dirname(ca), certificates, state, runtime])
+function leftovers(configured: FilesConfiguration): InventoryItem[] {
+  const { kubeconfig, ca, certificates, state, runtime } = configured
+  const serving = stateDirectory(configured, SERVING)
+  const directories = new Set([dirname(kubeconfig), dirname(ca), certificates, state, serving, runtime])
   return [...directories].map((directory) =>
     gone(temporaryPath(`${directory}/any`), 'what an interrupted write left behind'),
   )

@@ -1,26 +1,26 @@
 /**
- * The reconcile loop: observe, decide, act, again; and the only place that retries. It ends when it is told to stop, or,
- * with `once`, when the node has joined or cannot.
+ * The reconcile loop: observe, decide, act, again; and the only place that retries. What is to be done is done one thing at a
+ * time; what is waited for is waited for all at once, so that no certificate waits for another's. It ends when it is told to
+ * stop, or, with `once`, when the node has joined or cannot.
  */
 import type { JoinConfiguration } from '../config/index.ts'
-import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
-import { timestamp } from '../lib/timestamp.ts'
+import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
 import { act } from './act.ts'
-import { isTransient, retryDelayMs } from './backoff.ts'
 import { newMemory, NOTHING_SEEN } from './beginning.ts'
-import { CLIENT } from './certificate-kind.ts'
+import { CLIENT, SERVING } from './certificate-kind.ts'
 import type { ActionContext, AgentPorts } from './context.ts'
-import { decide, msUntilLapse, type Action } from './decide.ts'
-import { isErrand, LONGEST_ERRAND_PAUSE_MS, msUntilNextAttempt } from './errands.ts'
+import type { Action } from './decide.ts'
+import { isErrand } from './errands.ts'
+import { Failures } from './failures.ts'
 import { observe } from './observe.ts'
-import type { FailedErrand, Observed } from './observed.ts'
+import type { CertificateMemory, Observed } from './observed.ts'
 import { isJoined, restingError } from './resting.ts'
-import { Streaks } from './streaks.ts'
-import { namingSupply } from './supply.ts'
 import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
-import { statusOf, type StatusBody, type StatusInput } from './status.ts'
+import { Track } from './track.ts'
+import { isDoing, isFree, isWatching, msUntilFree, stepsOf, waitOf, type Doing, type Step, type Turn } from './turn.ts'
+import { statusOf, type StatusBody } from './status.ts'
 
 export interface LoopPorts extends AgentPorts {
   /** Hears where the node stands; it must not throw. */
@@ -31,6 +31,8 @@ export interface LoopPorts extends AgentPorts {
 const LONGEST_SLEEP_MS = 60_000
 /** No action takes longer: a watch ends after 5 minutes, and what else there is has its own limits below that. */
 const LONGEST_ACTION_MS = 15 * 60_000
+/** What is not over by then hangs: the server is asked to end it after 5 minutes. */
+const LONGEST_WATCH_MS = 6 * 60_000
 /** By how much a loaded machine may be late. */
 const PROMISE_GRACE_MS = 60_000
 
@@ -38,17 +40,14 @@ export class Loop {
   readonly #ports: LoopPorts
   readonly #once: boolean
   readonly #memory = newMemory()
-  readonly #streaks = new Streaks()
+  readonly #client: Track
+  readonly #serving: Track
+  readonly #failures: Failures
   readonly #tally = new Tally()
+  readonly #told: Told
   #configuration: JoinConfiguration
   #wake = new AbortController()
-  #attemptBeganMs: number
-  #failure: StatusInput['failure']
-  #resting: string | undefined
   #seen: Observed = NOTHING_SEEN
-  readonly #told: Told
-  /** What was decided last, and whether it has succeeded since. */
-  #last: { kind: Action['kind']; succeeded: boolean } | undefined
   /** When, by the monotonic clock, it will have come round again. */
   #promisedMs: number
 
@@ -57,8 +56,10 @@ export class Loop {
     this.#configuration = configuration
     this.#once = once
     this.#told = new Told(ports.log)
-    this.#attemptBeganMs = ports.clock.monotonicMs()
-    this.#promisedMs = this.#attemptBeganMs + LONGEST_ACTION_MS
+    this.#client = new Track(CLIENT, ports.clock)
+    this.#serving = new Track(SERVING, ports.clock)
+    this.#failures = new Failures(ports, this.#memory, (track) => once && track === this.#client)
+    this.#promisedMs = ports.clock.monotonicMs() + LONGEST_ACTION_MS
     this.#askLater()
   }
 
@@ -67,9 +68,9 @@ export class Loop {
     return this.#ports.clock.monotonicMs() > this.#promisedMs
   }
 
-  /** The last failure, until something succeeds. */
+  /** The last failure on the way to the node's identity, until something succeeds. */
   get failure(): BootstrapError | undefined {
-    return this.#failure?.error
+    return this.#client.failure?.error
   }
 
   /** From now on `configuration` counts: whatever is under way is broken off and looked at anew. */
@@ -81,6 +82,7 @@ export class Loop {
   /** The operator asks: wait no longer, and ask again for what was refused. */
   retryNow(): void {
     this.#memory.retryRefused = true
+    this.#memory.serving.retryRefused = true
     this.#beginAnew()
   }
 
@@ -98,12 +100,11 @@ export class Loop {
     this.#askLater()
     this.#memory.failedRecheck = undefined
     this.#memory.failedHooks = undefined
+    this.#memory.serving.failedHooks = undefined
     this.#memory.rediscoveryFailed = false
-    this.#last = undefined
-    this.#streaks.clear()
-    this.#resting = undefined
     this.#told.beginAnew()
-    this.#attemptBeganMs = this.#ports.clock.monotonicMs()
+    this.#client.beginAnew()
+    this.#serving.beginAnew()
     this.#wake.abort()
   }
 
@@ -113,143 +114,158 @@ export class Loop {
       if (this.#wake.signal.aborted) this.#wake = new AbortController()
       this.#promiseWithin(LONGEST_ACTION_MS)
       const signal = AbortSignal.any([stop, this.#wake.signal])
-      try {
-        if ((await this.#turn(signal, stop)) === 'done') return true
-      } catch (thrown) {
-        if (!signal.aborted) await this.#fail(asBootstrapError(thrown), signal)
-      }
+      const seen = await this.#look(signal)
+      if (seen !== undefined && (await this.#turn(seen, signal, stop)) === 'done') return true
     }
     return false
   }
 
-  async #turn(signal: AbortSignal, stopped: AbortSignal): Promise<'done' | 'again'> {
-    const { files, clock, configurationPath } = this.#ports
-    const configuration = this.#configuration
-    const seen = await observe(files, configuration, configurationPath, this.#memory)
-    this.#told.tell(seen)
-    const action = decide(seen, clock.nowMs())
-    if (action.kind === 'rest') return await this.#rest(action, seen, signal)
-    this.#refuseToSpin(action)
-    // Whoever comes back from an errand rests as before.
-    if (!isErrand(action.kind)) this.#resting = undefined
-    this.#report(seen, action)
-    const onProgress = (): void => {
-      this.#report({ ...seen, request: this.#memory.request }, action)
+  #observe(): Promise<Observed> {
+    const { files, network, configurationPath } = this.#ports
+    return observe(files, network, this.#configuration, configurationPath, this.#memory)
+  }
+
+  #stepsOf(seen: Observed): [Step, ...Step[]] {
+    return stepsOf(seen, this.#client, this.#serving, this.#ports.clock.nowMs())
+  }
+
+  /** Undefined where that itself fails: then what was seen last is told, and nothing can be done. */
+  async #look(signal: AbortSignal): Promise<Observed | undefined> {
+    try {
+      return await this.#observe()
+    } catch (thrown) {
+      if (signal.aborted) return undefined
+      await this.#fail(this.#client, thrown, undefined)
+      this.#report(this.#seen, this.#stepsOf(this.#seen)[0].action)
+      await this.#sleep(this.#client.heldForMs, signal)
+      return undefined
     }
-    await act(action, this.#context(seen, onProgress, signal, stopped))
-    this.#last = { kind: action.kind, succeeded: true }
-    this.#tally.add(action.kind, 'succeeded')
-    if (action.kind === 'recheck') this.#memory.failedRecheck = undefined
-    if (action.kind === 'run-hooks') this.#memory.failedHooks = undefined
-    // An errand is no step of the way: what has failed there goes on failing.
-    if (isErrand(action.kind)) return 'again'
-    this.#attemptBeganMs = clock.monotonicMs()
-    this.#failure = undefined
+  }
+
+  async #turn(seen: Observed, signal: AbortSignal, stopped: AbortSignal): Promise<'done' | 'again'> {
+    this.#told.tell(seen)
+    const steps = this.#stepsOf(seen)
+    const turn = { seen, steps, signal, stopped }
+    const [{ action }] = steps
+    // Whoever comes back from an errand rests as before.
+    if (action.kind !== 'rest' && !isErrand(action.kind)) this.#told.endRest()
+    const next = steps.filter(isFree).find((step) => !isWatching(step))
+    if (next === undefined) return await this.#wait(turn)
+    this.#report(seen, action)
+    await this.#perform(next, turn)
     return 'again'
   }
 
-  #context(seen: Observed, onProgress: () => void, signal: AbortSignal, stopped: AbortSignal): ActionContext {
+  /** Does one thing. A failure holds up what it failed for, and nothing else. */
+  async #perform(step: Step<Doing>, turn: Turn): Promise<void> {
+    const { track, action } = step
+    try {
+      track.begin(action)
+      await act(action, this.#context(step, turn))
+      track.succeed(action)
+      this.#tally.add({ kind: track.kind.name, action: action.kind, outcome: 'succeeded' })
+      if (action.kind === 'recheck') this.#memory.failedRecheck = undefined
+      if (action.kind === 'run-hooks') this.#memoryOf(track).failedHooks = undefined
+    } catch (thrown) {
+      if (!turn.signal.aborted) await this.#fail(track, thrown, action.kind)
+    }
+  }
+
+  #memoryOf(track: Track): CertificateMemory {
+    return track === this.#client ? this.#memory : this.#memory.serving
+  }
+
+  #context({ track, certificate }: Step, { seen, steps, signal, stopped }: Turn): ActionContext {
     const [ports, configuration, memory] = [this.#ports, this.#configuration, this.#memory]
-    const about = { kind: CLIENT, certificate: seen, certificateMemory: memory }
+    const about = { kind: track.kind, certificate, certificateMemory: this.#memoryOf(track) }
+    const onProgress = (): void => {
+      const serving = seen.serving && { ...seen.serving, request: memory.serving.request }
+      this.#report({ ...seen, request: memory.request, serving }, steps[0].action)
+    }
     return { ports, configuration, seen, memory, ...about, onProgress, signal, stopped }
   }
 
-  /** What has just succeeded and is needed again is not done over and over: that is a failure, and waits as one. */
-  #refuseToSpin({ kind }: Action): void {
-    const isRepeated = this.#last?.kind === kind && this.#last.succeeded && kind !== 'await-outcome'
-    this.#last = { kind, succeeded: false }
-    if (isRepeated)
-      throw new BootstrapError('internal', `${kind} has succeeded, and yet is to be done again`, {
-        hint: 'look for another program that changes the files, or two paths in files that are the same place',
-      })
-  }
-
-  async #rest(action: Action & { kind: 'rest' }, seen: Observed, signal: AbortSignal): Promise<'done' | 'again'> {
+  /** Nothing can be done now: waits for all that something is expected of, until the first of it comes. */
+  async #wait(turn: Turn): Promise<'done' | 'again'> {
     const { clock, client } = this.#ports
-    this.#failure = undefined
-    this.#last = undefined
-    if (action.because !== 'refused') this.#streaks.clear()
-    const error = restingError(seen, action.because)
-    const isDone = isJoined(action.because) && seen.violations.length === 0
-    if (this.#once && error !== undefined && !isDone) throw error
-    if (this.#resting !== action.because) this.#announce(action, seen)
-    this.#resting = action.because
-    this.#told.noticeOthers(seen, this.#memory)
+    const { seen, steps, signal } = turn
+    const [own] = steps
+    const { action } = own
+    for (const step of steps) if (step.action.kind === 'rest') step.track.rest(step.action.because)
+    if (action.kind === 'rest' && !(await this.#settle(action, seen, signal))) return 'again'
     this.#report(seen, action)
-    if (this.#once) return 'done'
+    if (action.kind === 'rest' && this.#once) return 'done'
     // A token of another discovery configuration may be that of another cluster.
-    const mayAskAboutToken = action.because === 'fresh' && seen.trust.kind === 'verified'
+    const mayAskAboutToken = action.kind === 'rest' && action.because === 'fresh' && seen.trust.kind === 'verified'
     if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
-      await askWhetherTokenIsSpent(this.#context(seen, () => undefined, signal, signal))
+      await askWhetherTokenIsSpent(this.#context(own, turn))
       return 'again'
     }
-    client.close()
-    const nowMs = clock.nowMs()
-    const untilNewsMs = Math.min(Math.max(action.untilMs - nowMs, 0), msUntilNextAttempt(seen, nowMs))
-    await this.#sleep(Math.min(untilNewsMs, LONGEST_SLEEP_MS), signal)
-    this.#attemptBeganMs = clock.monotonicMs()
+    const watched = steps.filter(isFree)
+    if (watched.length > 0) await this.#watch(watched, turn)
+    else {
+      if (action.kind === 'rest') client.close()
+      const longestMs = steps.every(isDoing) ? Infinity : LONGEST_SLEEP_MS
+      await this.#sleep(Math.min(this.#msUntilNews(turn), longestMs), signal)
+    }
+    for (const step of steps) if (step.action.kind === 'rest') step.track.beginAttempt()
     return 'again'
   }
 
-  #announce(action: Action & { kind: 'rest' }, seen: Observed): void {
-    const { log } = this.#ports
+  /** The node's own certificate needs nothing: tells of it. False where `once` is to find another end. */
+  async #settle(action: Action & { kind: 'rest' }, seen: Observed, signal: AbortSignal): Promise<boolean> {
     const error = restingError(seen, action.because)
-    if (error === undefined || action.because === 'fresh')
-      log.info('joined', { node: this.#configuration.node.name, renewAt: timestamp(action.untilMs) })
-    // What policy forbids is told with the findings.
-    else if (error.code !== 'policy-violated') log.error(error.message, { code: error.code, hint: error.hint })
+    const isDone = isJoined(action.because) && seen.violations.length === 0
+    if (this.#once && error !== undefined && !isDone) {
+      await this.#fail(this.#client, error, undefined)
+      await this.#sleep(this.#client.heldForMs, signal)
+      return false
+    }
+    this.#told.tellOfRest(action, error, this.#configuration.node.name)
+    this.#told.noticeOthers(seen, this.#memory)
+    return true
   }
 
-  async #fail(thrown: BootstrapError, signal: AbortSignal): Promise<void> {
-    const { clock, random, log } = this.#ports
-    const failed = this.#last?.succeeded === false ? this.#last.kind : undefined
-    // A look that fails next is no failure of that action.
-    this.#last = undefined
-    this.#tally.add(failed ?? 'rest', thrown.code)
-    this.#doubt(thrown, failed)
-    if (!this.#once && failed !== undefined && isErrand(failed)) {
-      this.#putOff(failed, thrown)
-      return
-    }
-    const error = namingSupply(thrown, this.#seen, this.#configuration, clock.nowMs())
-    const failure = {
-      error,
-      count: this.#streaks.count(error.code, clock.monotonicMs()),
-      elapsedMs: clock.monotonicMs() - this.#attemptBeganMs,
-      attemptMs: this.#configuration.discovery.timeoutMs,
-    }
-    const transient = isTransient(failure)
-    // Who is told to come back only after the attempt is over need not wait for it.
-    const soonestMs = failure.elapsedMs + (error.retryAfterMs ?? 0)
-    const isOver = this.#once && (!transient || soonestMs >= failure.attemptMs)
-    const delayMs = isOver ? undefined : retryDelayMs(failure, random.fraction())
-    log[transient ? 'warn' : 'error'](error.message, {
-      code: error.code,
-      hint: error.hint,
-      ...(delayMs === undefined ? {} : { retryInSeconds: Math.round(delayMs / 100) / 10 }),
-    })
-    if (error.code === 'internal') log.debug('where it came from', { stack: stackOf(error) })
-    this.#failure = { error, transient, nextAttemptMs: delayMs === undefined ? undefined : clock.nowMs() + delayMs }
-    await this.#reportFailure()
-    if (delayMs === undefined) throw error
-    await this.#sleep(Math.min(delayMs, msUntilLapse(this.#seen, clock.nowMs())), signal)
+  /** Until there may be something to do for what is not watched. */
+  #msUntilNews({ steps }: Turn): number {
+    const nowMs = this.#ports.clock.nowMs()
+    return Math.min(...steps.filter((step) => !isFree(step)).map((step) => msUntilFree(step, nowMs)))
   }
 
-  /** The next look goes on without it: what stands on the way is done, and then the agent rests until its next attempt. */
-  #putOff(errand: 'run-hooks' | 'recheck', error: BootstrapError): void {
-    const { clock, random, log } = this.#ports
-    const [memory, nowMs] = [this.#memory, clock.nowMs()]
-    const certificate = this.#seen.hooks?.certificate ?? ''
-    const before = errand === 'recheck' ? memory.failedRecheck : this.#seen.failedHooks
-    const count = (before?.count ?? 0) + 1
-    const longestMs = errand === 'run-hooks' ? LONGEST_ERRAND_PAUSE_MS : undefined
-    const failure = { error, count, elapsedMs: 0, attemptMs: Infinity, longestMs }
-    const delayMs = retryDelayMs(failure, random.fraction())
-    const failed: FailedErrand = { error, count, nextAttemptMs: nowMs + delayMs }
-    if (errand === 'recheck') memory.failedRecheck = failed
-    else memory.failedHooks = { ...failed, certificate }
-    const retryInSeconds = Math.round(delayMs / 100) / 10
-    log.warn(error.message, { code: error.code, hint: error.hint, retryInSeconds })
+  /** All at once: the first that ends, and news from elsewhere, end the others. */
+  async #watch(watched: readonly Step<Doing>[], turn: Turn): Promise<void> {
+    const over = new AbortController()
+    const signal = AbortSignal.any([turn.signal, over.signal])
+    const end = (): void => {
+      over.abort()
+    }
+    const waits = watched.map((step) => this.#perform(step, { ...turn, signal }))
+    if (turn.steps.length > watched.length) waits.push(this.#lookOn({ ...turn, signal }))
+    await Promise.all(waits.map((each) => each.finally(end)))
+  }
+
+  /** For what is not watched: looks once a minute, as at rest, until that leads elsewhere; no longer than any watch lasts. */
+  async #lookOn(turn: Turn): Promise<void> {
+    const { clock } = this.#ports
+    const endMs = clock.monotonicMs() + LONGEST_WATCH_MS
+    const before = turn.steps.map(waitOf).join()
+    const isAsBefore = async (): Promise<boolean> => {
+      const seen = await this.#observe().catch(() => undefined)
+      return seen !== undefined && this.#stepsOf(seen).map(waitOf).join() === before
+    }
+    do await this.#sleep(Math.min(this.#msUntilNews(turn), LONGEST_SLEEP_MS), turn.signal)
+    while (!turn.signal.aborted && clock.monotonicMs() < endMs && (await isAsBefore()))
+  }
+
+  /** Throws with `once`, where that was the end. `action`: undefined where it was a look, or a rest. */
+  async #fail(track: Track, thrown: unknown, action: Action['kind'] | undefined): Promise<void> {
+    const error = asBootstrapError(thrown)
+    this.#tally.add({ kind: track.kind.name, action: action ?? 'rest', outcome: error.code })
+    const end = this.#failures.take({ track, action, error, seen: this.#seen, configuration: this.#configuration })
+    if (end === undefined) return
+    const seen = await this.#observe().catch(() => this.#seen)
+    this.#report(seen, this.#stepsOf(seen)[0].action)
+    throw end
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -261,39 +277,18 @@ export class Loop {
     this.#promisedMs = this.#ports.clock.monotonicMs() + ms + PROMISE_GRACE_MS
   }
 
-  /**
-   * A server that the verified CA no longer vouches for may mean that the CA was replaced. Where more than a token decides
-   * what is believed, the cluster is discovered again; otherwise that would be to believe whoever answers. A credential
-   * that came with the kubeconfig of an https server and is refused may have been replaced there.
-   */
-  #doubt(error: BootstrapError, failed: Action['kind'] | undefined): void {
-    const { discovery, bootstrap } = this.#configuration
-    const isAnchored = discovery.kind !== 'token' || discovery.caCertHashes.length > 0 || discovery.caFile !== undefined
-    const isHandedOut = discovery.kind === 'https' && bootstrap.token === undefined
-    const failedDiscovery = failed === 'discover'
-    this.#memory.rediscoveryFailed = failedDiscovery
-    this.#memory.doubtsCluster =
-      !failedDiscovery &&
-      ((isAnchored && error.code === 'server-untrusted') || (isHandedOut && error.code === 'unauthorized'))
-  }
-
   #report(seen: Observed, action: Action): void {
     const { clock, report } = this.#ports
     this.#seen = seen
-    const nowMs = clock.nowMs()
-    const status = statusOf({ configuration: this.#configuration, seen, action, failure: this.#failure, nowMs })
+    const serving = this.#stepsOf(seen)[1]
+    const status = statusOf({
+      configuration: this.#configuration,
+      seen,
+      action,
+      failure: this.#client.failure,
+      serving: serving && { action: serving.action, failure: this.#serving.failure },
+      nowMs: clock.nowMs(),
+    })
     report(status, this.#tally.attempts)
   }
-
-  /** Looking may itself be what failed: then what was seen last is told. */
-  async #reportFailure(): Promise<void> {
-    const { files, configurationPath } = this.#ports
-    const looking = observe(files, this.#configuration, configurationPath, this.#memory)
-    const seen = await looking.catch(() => this.#seen)
-    this.#report(seen, decide(seen, this.#ports.clock.nowMs()))
-  }
 }
-
-/** Of the innermost cause: that is where the defect is. Stacks hold no values. */
-const stackOf = (error: BootstrapError): string =>
-  error.cause instanceof Error ? (error.cause.stack ?? '').split('\n').slice(1, 6).join(' | ') : ''

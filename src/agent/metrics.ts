@@ -2,8 +2,8 @@
  * The status as Prometheus text (exposition format 0.0.4), for node_exporter's textfile collector. Moments are told as
  * times, from which a query makes spans; every label has a closed set of values, and none holds a name or a secret. Pure.
  */
-import type { Status } from './status.ts'
-import { STATES } from './status.ts'
+import type { StatusCertificate } from './certificate-status.ts'
+import { STATES, type Status } from './status.ts'
 import type { Attempts } from './tally.ts'
 
 interface Sample {
@@ -22,6 +22,12 @@ interface Family {
 const seconds = (time: string | undefined): Sample[] =>
   time === undefined ? [] : [{ value: Date.parse(time) / 1000 }].filter(({ value }) => !Number.isNaN(value))
 
+/** Of each certificate that is there. */
+const ofEach = ({ certificate, serving }: Status, timeOf: (certificate: StatusCertificate) => string): Sample[] =>
+  Object.entries({ client: certificate, serving: serving?.certificate }).flatMap(([kind, found]) =>
+    seconds(found && timeOf(found)).map((sample) => ({ ...sample, labels: { kind } })),
+  )
+
 const flag = (isSo: boolean): number => (isSo ? 1 : 0)
 
 /** `startedAtMs`: of the process that counts the attempts. */
@@ -33,7 +39,8 @@ export function metricsText(status: Status, attempts: readonly Attempts[], start
 }
 
 function families(status: Status, attempts: readonly Attempts[], startedAtMs: number): Family[] {
-  const { certificate, authentication, cluster, problem, program, configurationProblem } = status
+  const { authentication, cluster, problem, program, configurationProblem } = status
+  const of = (timeOf: (certificate: StatusCertificate) => string): Sample[] => ofEach(status, timeOf)
   const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
     name: `node_bootstrap_${name}`,
     type: 'gauge',
@@ -59,11 +66,31 @@ function families(status: Status, attempts: readonly Attempts[], startedAtMs: nu
       problem === undefined ? [] : [{ labels: { code: problem.code }, value: 1 }],
     ),
     gauge('next_attempt_time_seconds', 'When what has failed is tried again.', seconds(problem?.nextAttemptAt)),
-    gauge('certificate_not_before_seconds', 'When the certificate in force begins.', seconds(certificate?.notBefore)),
-    gauge('certificate_not_after_seconds', 'When the certificate in force ends.', seconds(certificate?.notAfter)),
-    gauge('certificate_installed_seconds', 'When it was written: the last renewal.', seconds(certificate?.installedAt)),
-    gauge('certificate_renewal_seconds', 'When it is renewed next.', seconds(certificate?.renewAt)),
-    gauge('certificate_accepted_seconds', 'When the API server last accepted it.', seconds(accepted)),
+    gauge(
+      'certificate_not_before_seconds',
+      'When the certificate in force begins.',
+      of(({ notBefore }) => notBefore),
+    ),
+    gauge(
+      'certificate_not_after_seconds',
+      'When the certificate in force ends.',
+      of(({ notAfter }) => notAfter),
+    ),
+    gauge(
+      'certificate_installed_seconds',
+      'When it was written: the last renewal.',
+      of(({ installedAt }) => installedAt),
+    ),
+    gauge(
+      'certificate_renewal_seconds',
+      'When it is renewed next.',
+      of(({ renewAt }) => renewAt),
+    ),
+    gauge(
+      'certificate_accepted_seconds',
+      'When the API server last accepted the client certificate.',
+      seconds(accepted),
+    ),
     gauge('ca_bundle_held_back', 'Whether the CA bundle that the cluster publishes is not taken.', [
       { value: flag(cluster?.published?.is === 'held-back') },
     ]),
@@ -73,8 +100,8 @@ function families(status: Status, attempts: readonly Attempts[], startedAtMs: nu
     {
       name: 'node_bootstrap_attempts_total',
       type: 'counter',
-      help: 'Actions since the agent started, by how they ended: succeeded, or the code of the error.',
-      samples: attempts.map(({ action, outcome, count }) => ({ labels: { action, outcome }, value: count })),
+      help: 'Actions since the agent started, by the certificate that they were for and by how they ended: succeeded, or the code of the error.',
+      samples: attempts.map(({ count, ...labels }) => ({ labels: { ...labels }, value: count })),
     },
   ]
 }

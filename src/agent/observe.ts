@@ -5,23 +5,26 @@ import { violationsOf } from '../findings/policy.ts'
 import { tradeOffs } from '../findings/trade-offs.ts'
 import { firstApproval } from '../kube/certificate-signing-request.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
-import { rotatesCertificates } from '../kube/kubelet-configuration.ts'
-import type { Files } from '../lib/ports.ts'
+import { kubeletFacts, type KubeletFacts } from '../kube/kubelet-configuration.ts'
+import type { Files, Network } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
+import type { SubjectNames } from '../pki/subject-names.ts'
 import { clusterRecordPath, readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
 import { temporaryPath } from '../store/durable-file.ts'
-import { CLIENT } from './certificate-kind.ts'
+import { currentPairPath } from '../store/certificate-pair.ts'
+import { CLIENT, pairPlace, SERVING } from './certificate-kind.ts'
 import { discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { exposures } from './exposure.ts'
-import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenTrust } from './observed.ts'
-import type { Oddity } from './oddities.ts'
+import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenServing, SeenTrust } from './observed.ts'
 import { unpublished } from './publication.ts'
-import { seeCertificate } from './see-certificate.ts'
+import { seeCertificate, type Look } from './see-certificate.ts'
+import { servingNames } from './serving-names.ts'
 
 /** `configurationPath` is that of join.yaml. */
 export async function observe(
   files: Files,
+  network: Network,
   configuration: JoinConfiguration,
   configurationPath: string,
   memory: Memory,
@@ -29,9 +32,11 @@ export async function observe(
   const trust = await seeTrust(files, configuration, memory)
   const record = trust.kind === 'unknown' ? undefined : trust.record
   const cluster = record?.cluster
-  const refusedFingerprint = refusedForGood(memory)
   const look = { files, configuration, cluster }
+  const refusedFingerprint = refusedForGood(memory)
   const client = await seeCertificate({ ...look, kind: CLIENT, memory, names: undefined, refusedFingerprint })
+  const names = await servingNames(network, configuration, cluster)
+  const kubelet = await readKubelet(files, configuration)
   const joined = await hasJoined(files, configuration, client.identity)
   const publication = cluster === undefined ? [] : await unpublished(files, configuration, cluster)
   const findings = tradeOffs({
@@ -44,6 +49,13 @@ export async function observe(
   const leftOver = [...(await seeTemporary(files, configuration, client.identity)), ...client.leftOver]
   return {
     ...client,
+    serving:
+      names &&
+      (await seeServing(
+        { ...look, kind: SERVING, memory: memory.serving, names, refusedFingerprint: undefined },
+        names,
+        kubelet,
+      )),
     trust,
     rediscoveryFailed: memory.rediscoveryFailed,
     published: cluster !== undefined && publication.length === 0,
@@ -63,7 +75,10 @@ export async function observe(
       ...(record === undefined && (await isThere(files, clusterRecordPath(configuration.files.state)))
         ? (['cluster-record-unreadable'] as const)
         : []),
-      ...(await seeKubelet(files, configuration)),
+      // Two that rotate one certificate get in each other's way sooner or later; whose task it is, is the operator's to say.
+      ...(kubelet?.rotatesCertificates === true && configuration.certificate.rotation.owner === 'agent'
+        ? (['kubelet-rotates-too'] as const)
+        : []),
     ],
   }
 }
@@ -81,11 +96,19 @@ function seenAuthentication(identity: SeenIdentity, { authentication }: Memory):
     : authentication
 }
 
-/** Two that rotate one certificate get in each other's way sooner or later; whose task it is, is the operator's to say. */
-async function seeKubelet(files: Files, { certificate, kubelet }: JoinConfiguration): Promise<Oddity[]> {
-  if (certificate.rotation.owner === 'kubelet') return []
+async function seeServing(look: Look, names: SubjectNames, kubelet: KubeletFacts | undefined): Promise<SeenServing> {
+  const seen = await seeCertificate(look)
+  const place = currentPairPath(pairPlace(look.configuration.files, SERVING))
+  const oddities = [...seen.oddities, ...(seen.leftOver.length > 0 ? (['left-over'] as const) : [])]
+  if (kubelet?.bootstrapsServing === true) oddities.push('kubelet-asks-for-serving-too')
+  else if (kubelet !== undefined && (kubelet.tlsCertFile !== place || kubelet.tlsPrivateKeyFile !== place))
+    oddities.push('kubelet-serves-another')
+  return { ...seen, oddities, names }
+}
+
+async function readKubelet(files: Files, { kubelet }: JoinConfiguration): Promise<KubeletFacts | undefined> {
   const text = await readText(files, kubelet.config).catch(() => undefined)
-  return text !== undefined && rotatesCertificates(text) ? ['kubelet-rotates-too'] : []
+  return text === undefined ? undefined : kubeletFacts(text)
 }
 
 /** A node that has a pair, whatever has become of it, or the kubeconfig that comes after one. */
@@ -94,15 +117,15 @@ async function hasJoined(files: Files, configuration: JoinConfiguration, identit
   return isOwnKubeconfig((await readText(files, configuration.files.kubeconfig)) ?? '')
 }
 
-/** What a write that was broken off leaves, beside what is written for the client certificate. */
+/** What a write that was broken off leaves where the kubelet looks. */
 async function seeTemporary(
   files: Files,
   { files: configured }: JoinConfiguration,
   identity: SeenIdentity,
 ): Promise<string[]> {
   if (identity.kind !== 'ours' || identity.misplaced) return []
-  const { state, certificates, ca, kubeconfig } = configured
-  const written = [clusterRecordPath(state), join(certificates, 'any'), ca, kubeconfig]
+  const { certificates, ca, kubeconfig } = configured
+  const written = [join(certificates, 'any'), ca, kubeconfig]
   const found: string[] = []
   for (const path of new Set(written.map(temporaryPath))) if (await isThere(files, path)) found.push(path)
   return found

@@ -2,6 +2,7 @@
 import type { Finding } from '../lib/findings.ts'
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
 import type { BootstrapError } from '../lib/errors.ts'
+import type { SubjectNames } from '../pki/subject-names.ts'
 import type { DueHooks } from './hooks.ts'
 import type { CertificatePair } from '../store/certificate-pair.ts'
 import type { Oddity } from './oddities.ts'
@@ -76,8 +77,15 @@ export interface SeenCertificate {
   oddities: readonly Oddity[]
 }
 
+export interface SeenServing extends SeenCertificate {
+  /** What the certificate is to be good for. */
+  names: SubjectNames
+}
+
 /** Its own fields are those of the client certificate, which is the node's identity. */
 export interface Observed extends SeenCertificate {
+  /** Undefined where join.yaml asks for none. */
+  serving: SeenServing | undefined
   trust: SeenTrust
   /** See Memory. */
   rediscoveryFailed: boolean
@@ -112,6 +120,7 @@ export interface CertificateMemory {
 
 /** What is known beside the disk. Its own fields are those of the client certificate. */
 export interface Memory extends CertificateMemory {
+  serving: CertificateMemory
   /** The verified cluster's server no longer holds a certificate of its CA: it is to be discovered again. */
   doubtsCluster: boolean
   /** The last discovery, of a cluster that another one had found before, did not succeed. */

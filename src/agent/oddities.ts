@@ -13,6 +13,8 @@ const answers = {
   publish: 'the file is written again',
   tidy: 'what is of no use any more is removed',
   operator: 'set certificate.rotation.owner: kubelet in join.yaml, or rotateCertificates: false there',
+  'operator-serving': 'take certificate.serving out of join.yaml, or set serverTLSBootstrap: false there',
+  'operator-tls-files': 'set both to kubelet-server-current.pem in files.certificates',
 } as const
 export type Answer = keyof typeof answers
 
@@ -37,6 +39,7 @@ const table = {
     answer: 'restore-or-join',
   },
   'not-for-clients': { says: 'the current certificate may not be used by a client', answer: 'restore-or-join' },
+  'not-for-servers': { says: 'the current certificate may not be used by a server', answer: 'restore-or-join' },
   // What the agent keeps for itself.
   'cluster-record-unreadable': { says: 'cluster.json cannot be read', answer: 'discover' },
   'pending-request-unreadable': { says: 'pending-request.pem cannot be read', answer: 'new-key' },
@@ -52,6 +55,14 @@ const table = {
     says: 'the kubelet’s configuration has rotateCertificates: true, and it renews the certificate beside the agent',
     answer: 'operator',
   },
+  'kubelet-asks-for-serving-too': {
+    says: 'the kubelet’s configuration has serverTLSBootstrap: true, and it keeps a serving certificate beside the agent',
+    answer: 'operator-serving',
+  },
+  'kubelet-serves-another': {
+    says: 'the kubelet’s configuration names another certificate as tlsCertFile or tlsPrivateKeyFile than the agent keeps',
+    answer: 'operator-tls-files',
+  },
   // What a crash leaves.
   'left-over': { says: 'files were left over, as by a crash', answer: 'tidy' },
 } as const satisfies Record<string, { says: string; answer: Answer }>
@@ -60,5 +71,12 @@ export type Oddity = keyof typeof table
 
 export const oddities: Readonly<Record<Oddity, { says: string; answer: Answer }>> = table
 
-/** For the log: what is odd, and what becomes of it. */
-export const odditySentence = (oddity: Oddity): string => `${table[oddity].says}: ${answers[table[oddity].answer]}`
+/** For the log: what is odd, and what becomes of it. `title` is the certificate's that it is about. */
+export function odditySentence(oddity: Oddity, title = 'certificate'): string {
+  const { says, answer } = table[oddity]
+  const isServing = title !== 'certificate'
+  const becomes = isServing && answer === 'restore-or-join' ? ANSWER_OF_SERVING : answers[answer]
+  return `${says.replace('the current certificate', `the current ${title}`)}: ${becomes}`
+}
+
+const ANSWER_OF_SERVING = 'an older pair that is still good takes its place; without one another is asked for'

@@ -2,7 +2,7 @@
 import { BootstrapError } from '../lib/errors.ts'
 import { policyError } from '../findings/policy.ts'
 import type { RestReason } from './decide.ts'
-import type { Observed } from './observed.ts'
+import type { Observed, SeenServing } from './observed.ts'
 import { refusalError } from './refusal.ts'
 import { REJOIN_BUDGET } from './rejoin.ts'
 
@@ -19,11 +19,36 @@ export function besideTheWay(seen: Observed): BootstrapError | undefined {
   return failedHooks?.error
 }
 
-/** Undefined where all is well. */
-export function restingError(seen: Observed, because: RestReason): BootstrapError | undefined {
+/** Of the client certificate; undefined where all is well. */
+export const restingError = (seen: Observed, because: RestReason): BootstrapError | undefined =>
+  because === 'fresh' ? besideTheWay(seen) : waitingError(seen, because)
+
+/** Of the serving certificate, likewise. */
+export function servingRestError(
+  { refusal, failedHooks }: SeenServing,
+  because: RestReason,
+): BootstrapError | undefined {
+  if (because === 'fresh') return failedHooks?.error
+  if (because === 'budget-spent')
+    return new BootstrapError(
+      'serving-budget-spent',
+      `${REJOIN_BUDGET} keys were made for the serving certificate within an hour`,
+    )
+  return waitingError({ refusal, violations: [] }, because)
+}
+
+function waitingError(
+  seen: Pick<Observed, 'refusal' | 'violations'>,
+  because: Exclude<RestReason, 'fresh'>,
+): BootstrapError | undefined {
   switch (because) {
-    case 'fresh':
-      return besideTheWay(seen)
+    case 'not-joined':
+      return undefined
+    case 'addresses-unknown':
+      return new BootstrapError(
+        'addresses-unknown',
+        'no address of this machine was found that the serving certificate could be asked for',
+      )
     case 'policy':
       return policyError(seen.violations)
     case 'refused':

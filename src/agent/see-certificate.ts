@@ -17,6 +17,7 @@ import {
   staleFiles,
   type CertificatePair,
 } from '../store/certificate-pair.ts'
+import { temporaryPath } from '../store/durable-file.ts'
 import { readHookRecord } from '../store/hook-record.ts'
 import { readKeyLedger } from '../store/key-ledger.ts'
 import {
@@ -39,7 +40,7 @@ import { rotationDeadline } from './rotation.ts'
 /** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
 const KUBELET_RENEWS_BY = 0.92
 
-interface Look {
+export interface Look {
   files: Files
   configuration: JoinConfiguration
   kind: CertificateKind
@@ -112,7 +113,7 @@ async function seeKeysMade({ files, configuration, kind, memory }: Look): Promis
   return counts ? ledger.madeAtMs : []
 }
 
-/** What a crash leaves: a key whose certificate is installed, a refusal without its key, a wish fulfilled, old pairs. */
+/** What a crash leaves: a temporary file, a key whose certificate is installed, a refusal without its key, a wish fulfilled, old pairs. */
 async function seeLeftOver(
   { files, configuration, kind }: Look,
   identity: SeenIdentity,
@@ -122,6 +123,8 @@ async function seeLeftOver(
   const state = stateDirectory(configuration.files, kind)
   const place = pairPlace(configuration.files, kind)
   const found: string[] = []
+  const temporary = temporaryPath(pendingRequestPath(state))
+  if ((await files.stat(temporary)) !== undefined) found.push(temporary)
   if (own.pending) found.push(pendingRequestPath(state))
   if (own.refusal) found.push(refusalPath(state))
   if (own.askedRenewal !== undefined && own.askedRenewal !== identity.pair.certificate.fingerprint)

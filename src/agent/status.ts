@@ -6,11 +6,13 @@ import { caCertHashes } from '../kube/cluster.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { findingFacts } from '../lib/findings.ts'
 import { timestamp } from '../lib/timestamp.ts'
-import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { approvalCommand } from './actions/request.ts'
-import { standingOf, type Action, type RestReason } from './decide.ts'
+import { certificateOf, requestOf, type StatusCertificate, type StatusRequest } from './certificate-status.ts'
+import { isValid, standingOf, type Action, type RestReason } from './decide.ts'
 import type { Observed, SeenBundle } from './observed.ts'
 import { besideTheWay, restingError } from './resting.ts'
+import { isServed, servingProblem, servingSummary, type ServingInput } from './serving-status.ts'
+import type { FailureFacts } from './track.ts'
 
 /**
  * healthy: a valid identity in place. degraded: valid, but something fails; or lost, and a credential is needed to come
@@ -45,19 +47,17 @@ export interface Status {
       | { is: 'unreadable'; at: string; why: string }
       | { is: 'held-back'; since: string; caCertHashes: readonly string[]; why: string }
   }
-  request?: { name: string; fingerprint: string; createdAt?: string; approve: string }
-  certificate?: {
-    subject: string
-    serialNumber: string
-    fingerprint: string
-    notBefore: string
-    notAfter: string
-    renewAt: string
-    /** When its file was written. */
-    installedAt: string
-  }
+  request?: StatusRequest
+  certificate?: StatusCertificate
   /** What the API server said to the certificate, when it was asked; absent while it has not been. */
   authentication?: { acceptedAt: string } | { refusedSince: string }
+  /** Where join.yaml asks for a serving certificate. */
+  serving?: {
+    /** One sentence for people. */
+    summary: string
+    request?: StatusRequest
+    certificate?: StatusCertificate
+  }
   /** Why a changed join.yaml is not in force; the last good one is. */
   configurationProblem?: string
   /** What the trust in the cluster rests on: each trade-off that is made, what it costs and what mends it. */
@@ -81,7 +81,9 @@ export interface StatusInput {
   seen: Observed
   action: Action
   /** The last failure, until something succeeds. */
-  failure: { error: BootstrapError; transient: boolean; nextAttemptMs: number | undefined } | undefined
+  failure: FailureFacts | undefined
+  /** Of the serving certificate, where join.yaml asks for one. */
+  serving: ServingInput | undefined
   nowMs: number
 }
 
@@ -113,18 +115,21 @@ export function statusOf(input: StatusInput): StatusBody {
     ...requestOf(seen),
     ...certificateOf(seen),
     ...authenticationOf(seen),
+    ...servingOf(input),
     findings: findingsOf(seen),
     ...(problem === undefined ? {} : { problem }),
   }
 }
 
-function stateOf({ seen, action, failure, nowMs }: StatusInput): State {
+function stateOf(input: StatusInput): State {
+  const { seen, action, failure, nowMs } = input
   if (isInPlace(seen, nowMs)) {
     const problem = failure?.error ?? besideTheWay(seen)
     const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
     if (problem !== undefined || isHeldUp) return 'degraded'
     // Who rests and has not asked is `run --once`: nobody is left who would ask.
-    return seen.authentication.kind === 'unasked' && action.kind !== 'rest' ? 'waiting' : 'healthy'
+    if (seen.authentication.kind === 'unasked' && action.kind !== 'rest') return 'waiting'
+    return servesWell(input) ? 'healthy' : 'degraded'
   }
   if (action.kind === 'rest') return WAITING.includes(action.because) ? 'waiting' : 'failed'
   // It was a node, and is one again as soon as it is given what it asks for.
@@ -134,9 +139,17 @@ function stateOf({ seen, action, failure, nowMs }: StatusInput): State {
 
 /** A certificate that is valid and accepted as far as is known, with CA and kubeconfig beside it. */
 function isInPlace(seen: Observed, nowMs: number): boolean {
-  const standing = standingOf(seen.identity, nowMs)
-  return (standing === 'fresh' || standing === 'due') && seen.published
+  return isValid(standingOf(seen.identity, nowMs)) && seen.published
 }
+
+/** A kubelet that is to have a serving certificate is not well without a valid one. */
+function servesWell({ seen: { serving }, serving: input, nowMs }: StatusInput): boolean {
+  if (serving === undefined || input === undefined) return true
+  return isServed(serving, nowMs) && servingProblem(serving, input, nowMs) === undefined
+}
+
+const servingProblemOf = ({ seen, serving, nowMs }: StatusInput): BootstrapError | undefined =>
+  seen.serving && serving && servingProblem(seen.serving, serving, nowMs)
 
 /** Rests that end by themselves. */
 const WAITING: readonly RestReason[] = ['not-yet-valid', 'budget-spent']
@@ -154,9 +167,14 @@ const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome
   recheck: 'asking the API server whether it accepts the certificate',
 }
 
-function summaryOf({ seen, action, failure }: StatusInput): string {
+function summaryOf(input: StatusInput): string {
+  const { seen, action, failure } = input
   if (failure !== undefined) return failure.error.message
-  if (action.kind === 'rest') return restingSummary(seen, action)
+  if (action.kind === 'rest') {
+    const isWell = action.because === 'fresh' && besideTheWay(seen) === undefined
+    const problem = isWell ? servingProblemOf(input) : undefined
+    return problem === undefined ? restingSummary(seen, action) : `joined; ${problem.message}`
+  }
   if (action.kind !== 'await-outcome') return sentences[action.kind]
   const name = seen.request?.name ?? ''
   return seen.request?.outcome.kind === 'approved'
@@ -176,16 +194,19 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
     case 'refused':
     case 'rejoin-forbidden':
     case 'renewal-overdue':
+    case 'not-joined':
+    case 'addresses-unknown':
       return restingError(seen, action.because)?.message ?? ''
   }
 }
 
-function problemOf({ seen, action, failure }: StatusInput): Status['problem'] {
+function problemOf(input: StatusInput): Status['problem'] {
+  const { seen, action, failure, serving } = input
   const resting = action.kind === 'rest' ? restingError(seen, action.because) : undefined
-  const error = failure?.error ?? resting ?? besideTheWay(seen)
+  const error = failure?.error ?? resting ?? besideTheWay(seen) ?? servingProblemOf(input)
   if (error === undefined) return undefined
-  const errand = [seen.failedRecheck, seen.failedHooks].find((failed) => failed?.error === error)
-  const nextAttemptMs = (failure ?? errand)?.nextAttemptMs
+  const attempts = [failure, seen.failedRecheck, seen.failedHooks, serving?.failure, seen.serving?.failedHooks]
+  const nextAttemptMs = attempts.find((attempt) => attempt?.error === error)?.nextAttemptMs
   const nextAttempt = nextAttemptMs === undefined ? {} : { nextAttemptAt: timestamp(nextAttemptMs) }
   return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
 }
@@ -233,30 +254,8 @@ function authenticationOf({ identity, authentication }: Observed): Pick<Status, 
   }
 }
 
-function requestOf({ pending, request }: Observed): Pick<Status, 'request'> {
-  if (pending === undefined) return {}
-  return {
-    request: {
-      name: pending.name,
-      fingerprint: keyFingerprint(subjectPublicKeyInfo(pending.key)),
-      ...(request === undefined ? {} : { createdAt: timestamp(request.createdAtMs) }),
-      approve: approvalCommand(pending.name),
-    },
-  }
-}
-
-function certificateOf({ identity }: Observed): Pick<Status, 'certificate'> {
-  if (identity.kind !== 'ours') return {}
-  const { certificate, writtenAtMs } = identity.pair
-  return {
-    certificate: {
-      subject: certificate.subjectText,
-      serialNumber: certificate.serialNumber,
-      fingerprint: `SHA256:${certificate.fingerprint}`,
-      notBefore: timestamp(certificate.notBeforeMs),
-      notAfter: timestamp(certificate.notAfterMs),
-      renewAt: timestamp(identity.rotateAtMs),
-      installedAt: timestamp(writtenAtMs),
-    },
-  }
+function servingOf({ seen, serving, nowMs }: StatusInput): Pick<Status, 'serving'> {
+  if (seen.serving === undefined || serving === undefined) return {}
+  const summary = servingSummary(seen.serving, serving, nowMs)
+  return { serving: { summary, ...requestOf(seen.serving), ...certificateOf(seen.serving) } }
 }

@@ -1,13 +1,19 @@
 /** What the log has been told of what was seen, so that each thing is told once, and again when it is gone and comes back. */
 import { findingFacts, type FindingId } from '../lib/findings.ts'
 import type { Log } from '../lib/ports.ts'
+import type { BootstrapError } from '../lib/errors.ts'
+import { timestamp } from '../lib/timestamp.ts'
+import { CLIENT, SERVING, type CertificateKind } from './certificate-kind.ts'
+import type { Action, RestReason } from './decide.ts'
 import type { Memory, Observed } from './observed.ts'
 import { odditySentence, type Oddity } from './oddities.ts'
 
 export class Told {
   readonly #log: Log
   #findings: ReadonlySet<FindingId> = new Set()
-  #oddities: readonly Oddity[] = []
+  readonly #oddities: Record<CertificateKind['name'], readonly Oddity[]> = { client: [], serving: [] }
+  /** Why it rests, while it does. */
+  #resting: RestReason | undefined
   /** Of the certificate in force when the agent rested last. */
   #restingWith: string | undefined
 
@@ -15,12 +21,18 @@ export class Told {
     this.#log = log
   }
 
-  /** The findings are told again, as after a changed configuration. */
+  /** The findings, and why it rests, are told again, as after a changed configuration. */
   beginAnew(): void {
     this.#findings = new Set()
+    this.endRest()
   }
 
-  tell({ findings, violations, oddities }: Pick<Observed, 'findings' | 'violations' | 'oddities'>): void {
+  tell({
+    findings,
+    violations,
+    oddities,
+    serving,
+  }: Pick<Observed, 'findings' | 'violations' | 'oddities' | 'serving'>): void {
     for (const finding of findings) {
       const { severity, requirement, consequence, remedy } = findingFacts[finding.id]
       if (this.#findings.has(finding.id)) continue
@@ -30,9 +42,28 @@ export class Told {
       else this.#log[severity === 'warning' ? 'warn' : 'info'](sentence, fields)
     }
     this.#findings = new Set(findings.map(({ id }) => id))
+    this.#tellOddities(CLIENT, oddities)
+    this.#tellOddities(SERVING, serving?.oddities ?? [])
+  }
+
+  #tellOddities({ name, title }: CertificateKind, oddities: readonly Oddity[]): void {
     for (const oddity of oddities)
-      if (!this.#oddities.includes(oddity)) this.#log.warn(odditySentence(oddity), { oddity })
-    this.#oddities = oddities
+      if (!this.#oddities[name].includes(oddity)) this.#log.warn(odditySentence(oddity, title), { oddity })
+    this.#oddities[name] = oddities
+  }
+
+  /** Why the way to the node's own certificate is at an end for now; `error`: where that is not well. */
+  tellOfRest({ because, untilMs }: Action & { kind: 'rest' }, error: BootstrapError | undefined, node: string): void {
+    if (this.#resting === because) return
+    this.#resting = because
+    if (error === undefined || because === 'fresh') this.#log.info('joined', { node, renewAt: timestamp(untilMs) })
+    // What policy forbids is told with the findings.
+    else if (error.code !== 'policy-violated') this.#log.error(error.message, { code: error.code, hint: error.hint })
+  }
+
+  /** Something is done: the next rest is told. */
+  endRest(): void {
+    this.#resting = undefined
   }
 
   /** The link is nobody's alone: what another program has put there, and is good, is used as if it were our own. */

@@ -56,6 +56,7 @@ export function render(status: Status, runs: boolean, nowMs: number): string {
     ...findingLines(status),
     ...requestLines(status, nowMs),
     ...certificateLines(status, nowMs),
+    ...servingLines(status, nowMs),
     ['agent', `${status.program.version}, pid ${status.program.pid}`],
   ]
   return lines.map(([name, text]) => `${name.padEnd(12)} ${text}`.trimEnd()).join('\n') + '\n'
@@ -102,7 +103,20 @@ function findingLines({ findings }: Status): [string, string][] {
   ])
 }
 
-function requestLines({ request }: Status, nowMs: number): [string, string][] {
+function servingLines({ serving }: Status, nowMs: number): [string, string][] {
+  if (serving === undefined) return []
+  const names = (serving.request ?? serving.certificate)?.names?.join(', ')
+  return [
+    ['serving', serving.summary],
+    ...(names === undefined ? [] : [['', `for ${names}`] as [string, string]]),
+    ...[...requestLines(serving, nowMs), ...certificateLines(serving, nowMs)].map(([name, text]): [string, string] => [
+      '',
+      name === '' ? text : `${name}: ${text}`,
+    ]),
+  ]
+}
+
+function requestLines({ request }: Pick<Status, 'request'>, nowMs: number): [string, string][] {
   if (request === undefined) return []
   return [
     [
@@ -114,7 +128,10 @@ function requestLines({ request }: Status, nowMs: number): [string, string][] {
   ]
 }
 
-function certificateLines({ certificate, authentication }: Status, nowMs: number): [string, string][] {
+function certificateLines(
+  { certificate, authentication }: Pick<Status, 'certificate' | 'authentication'>,
+  nowMs: number,
+): [string, string][] {
   if (certificate === undefined) return []
   return [
     ['certificate', `${certificate.subject}, serial ${certificate.serialNumber}`],

@@ -4,6 +4,7 @@ import { nodeFiles } from '../adapters/files.ts'
 import { GotHttp } from '../adapters/http.ts'
 import { acquireInstanceLock } from '../adapters/instance-lock.ts'
 import { createLog, type ClosableLog } from '../adapters/log.ts'
+import { systemNetwork } from '../adapters/network.ts'
 import { createNotify } from '../adapters/notify.ts'
 import { systemProcesses } from '../adapters/processes.ts'
 import { nameThisProcess, processStartTime } from '../adapters/process-identity.ts'
@@ -78,6 +79,7 @@ async function runLoop(
   const loop = new Loop(
     {
       files: nodeFiles,
+      network: systemNetwork,
       clock: systemClock,
       random: systemRandom,
       processes: systemProcesses,

@@ -78,6 +78,15 @@ export interface CertificateConfiguration {
     /** Fractions of the lifetime between which a certificate is renewed: 0 < from < to < 1. */
     window: readonly [from: number, to: number]
   }
+  /** Where there is none, the kubelet's server has no certificate of the cluster. */
+  serving?: ServingConfiguration
+}
+
+/** What is not given is found on the machine. */
+export interface ServingConfiguration {
+  /** Lower-case DNS names. */
+  names?: readonly string[]
+  addresses?: readonly string[]
 }
 
 /** What is run after the first certificate, and after each further one, in this order. */

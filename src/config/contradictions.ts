@@ -18,6 +18,7 @@ export function contradictions(root: Tree): Finding[] {
     ...(token === undefined ? [] : [...unproven(token), ...repeated(childOf(token, 'endpoints'))]),
     ...(bootstrap === undefined ? [] : chosen(bootstrap, ['bootstrap'], TOKEN_KEYS, 'at most')),
     ...hookFindings(childOf(root, 'hooks')),
+    ...servedTwice(childOf(root, 'certificate')),
     ...collisions(root),
     ...overwritten(root),
   ]
@@ -55,6 +56,18 @@ function hookFindings(hooks: Tree | undefined): Finding[] {
       chosen(item, ['hooks', key, index], HOOK_KEYS, 'exactly'),
     )
   })
+}
+
+/** Where the kubelet renews, it asks for its serving certificate itself too: two would write the same files. */
+function servedTwice(certificate: Tree | undefined): Finding[] {
+  const serving = childOf(certificate, 'serving')
+  const owner = childOf(childOf(certificate, 'rotation'), 'owner')
+  if (serving === undefined || owner?.kind !== 'scalar' || owner.value !== 'kubelet') return []
+  const path = 'certificate.serving'
+  const message = 'is given beside certificate.rotation.owner: kubelet'
+  return [
+    { offset: serving.offset, path, message, expected: 'serverTLSBootstrap: true in the kubelet’s configuration' },
+  ]
 }
 
 /** Without a pin and a CA file, only the token vouches for the CA: that must be asked for. */

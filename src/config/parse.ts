@@ -78,6 +78,7 @@ function configurationOf(valid: ValidJoin, hostName: string): JoinConfiguration 
       keyAlgorithm: valid.certificate.keyAlgorithm,
       ...(valid.certificate.duration === undefined ? {} : { durationMs: valid.certificate.duration }),
       rotation: valid.certificate.rotation,
+      ...(valid.certificate.serving === undefined ? {} : { serving: valid.certificate.serving }),
     },
     hooks: { afterJoin: valid.hooks.afterJoin.map(hookOf), afterRenew: valid.hooks.afterRenew.map(hookOf) },
     recovery: valid.recovery,

@@ -1,4 +1,5 @@
 /** The short texts of join.yaml, each with the sentence for every way of getting it wrong: tokens, pins, paths, URLs. */
+import { isIPv4, isIPv6 } from 'node:net'
 import { posix } from 'node:path'
 import { bootstrapTokenFault, parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
 import type { Parsed } from './problems.ts'
@@ -74,6 +75,15 @@ export function parseUnitName(text: string): Parsed<string> {
   return /^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]{0,254}$/.test(text)
     ? { value: text }
     : { message: 'has characters that names of units lack', expected }
+}
+
+/** An IP address that other machines can reach, in its one short form. */
+export function parseAddress(text: string): Parsed<string> {
+  const expected = 'an IP address of this machine, such as 10.0.0.21 or fd00::21'
+  if (isIPv4(text)) return { value: text }
+  if (text.includes('%')) return { message: 'has an IPv6 zone', expected }
+  if (!isIPv6(text)) return { message: 'is no IP address', expected }
+  return { value: new URL(`https://[${text}]`).hostname.slice(1, -1) }
 }
 
 export function parseHttpsUrl(text: string): Parsed<URL> {

@@ -10,7 +10,15 @@ import type { LogFormat } from './configuration.ts'
 import { parseEndpoint } from './endpoint.ts'
 import { parseNodeName } from './host-name.ts'
 import type { Parsed } from './problems.ts'
-import { parseCredentialName, parseHttpsUrl, parsePin, parseTextfile, parseToken, parseUnitName } from './scalars.ts'
+import {
+  parseAddress,
+  parseCredentialName,
+  parseHttpsUrl,
+  parsePin,
+  parseTextfile,
+  parseToken,
+  parseUnitName,
+} from './scalars.ts'
 import { choice, duration, parsedBy, path, section, text } from './schema-kinds.ts'
 import type { LogLevel } from '../lib/ports.ts'
 
@@ -183,6 +191,47 @@ function parseWindow(bounds: number[]): Parsed<readonly [number, number]> {
   return { value: [from, to] }
 }
 
+const serving = section(
+  {
+    names: v.exactOptional(
+      v.pipe(
+        v.array(
+          text(parseNodeName, {
+            title: 'a DNS name, such as worker-1.example.com',
+            description: 'A name by which the kubelet’s server is reached.',
+          }),
+        ),
+        v.metadata({
+          title: 'a list of DNS names',
+          description: 'The names by which the kubelet’s server is reached. Default: the node’s name.',
+          examples: [['worker-1', 'worker-1.example.com']],
+        }),
+      ),
+    ),
+    addresses: v.exactOptional(
+      v.pipe(
+        v.array(
+          text(parseAddress, {
+            title: 'an IP address, such as 10.0.0.21',
+            description: 'An address at which the kubelet’s server is reached.',
+          }),
+        ),
+        v.metadata({
+          title: 'a list of IP addresses',
+          description:
+            'The addresses at which the kubelet’s server is reached. Default: those from which this machine reaches the API server and other networks.',
+          examples: [['10.0.0.21', 'fd00::21']],
+        }),
+        v.minLength(1, 'is an empty list'),
+      ),
+    ),
+  },
+  {
+    description:
+      'Given, even as {}: a certificate for the kubelet’s server too (signer kubernetes.io/kubelet-serving), as kubelet-server-current.pem in files.certificates. Kubernetes approves none of these by itself.',
+  },
+)
+
 const certificate = section(
   {
     keyAlgorithm: v.exactOptional(choice(KEY_ALGORITHMS, 'The kind of private key.'), 'ECDSA-P256'),
@@ -205,8 +254,9 @@ const certificate = section(
       ),
       {},
     ),
+    serving: v.exactOptional(serving),
   },
-  { description: 'The client certificate that becomes the kubelet’s identity.' },
+  { description: 'The client certificate that becomes the kubelet’s identity, and the one of its server.' },
 )
 
 const commandTitle = 'a list of texts that begins with the absolute path of a program'

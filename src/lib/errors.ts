@@ -389,6 +389,21 @@ const table = {
     retryable: true,
     hint: "look at the kubelet's log; when the certificate has lapsed, the agent joins again",
   },
+  'serving-not-approved': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'nothing in Kubernetes approves these by itself: compare the key and the names, and approve it (kubectl certificate approve)',
+  },
+  'serving-budget-spent': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'look for what takes the certificate away, or list the addresses in join.yaml (certificate.serving.addresses); systemctl reload node-bootstrap, or SIGHUP, does not wait for the hour to pass',
+  },
+  'addresses-unknown': {
+    exit: EXIT.config,
+    retryable: true,
+    hint: 'list them in join.yaml as certificate.serving.addresses',
+  },
   'clock-skewed': {
     exit: EXIT.temporary,
     retryable: true,

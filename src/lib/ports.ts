@@ -136,6 +136,15 @@ export interface Processes {
   run(request: ProcessRequest): Promise<ProcessEnd>
 }
 
+/** What the kernel says of this machine's place in the network. */
+export interface Network {
+  /**
+   * The addresses from which it reaches `peer`, where that is an IP address, and other networks; without loopback and
+   * link-local ones, in no order. Empty where there is no route.
+   */
+  ownAddresses(peer: string): Promise<readonly string[]>
+}
+
 /** The service manager. Every call is best effort: a node is not lost because systemd did not listen. */
 export interface Notify {
   ready(): Promise<void>

@@ -57,6 +57,7 @@ export class ProxiedAgent implements AsyncDisposable {
     this.#loop = new Loop(
       {
         files: nodeFiles,
+        network: { ownAddresses: () => Promise.resolve([]) },
         clock: this.clock,
         random: { fraction: () => 0.5 },
         processes: systemProcesses,

@@ -6,6 +6,7 @@ import type { AgentProcess } from '../harness/agent-process.ts'
 import { DEADLINE_MS, openssl, type JoiningNode } from '../harness/joining-node.ts'
 import { kill, Suite, terminate, type StartControlPlane } from './behaviour-suite.ts'
 import { discoveryBehaviours } from './discovery-behaviours.ts'
+import { servingBehaviours } from './serving-behaviours.ts'
 
 const TIMEOUT_MS = 180_000
 const TEN_MINUTES_MS = 600_000
@@ -36,6 +37,7 @@ function withAutomaticApproval(suite: Suite): void {
   renewal(suite)
   rotationOfTheAuthority(suite)
   hooks(suite)
+  servingBehaviours(suite)
   configuration(suite)
   discoveryBehaviours(suite)
 }

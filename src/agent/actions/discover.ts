@@ -39,6 +39,7 @@ export async function discover(context: ActionContext): Promise<void> {
   })
   // It may be another cluster than the one in which the request was seen: it is looked up there.
   memory.request = undefined
+  memory.serving.request = undefined
   memory.doubtsCluster = false
   memory.rediscoveryFailed = false
 }

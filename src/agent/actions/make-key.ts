@@ -6,11 +6,12 @@ import {
   createCertificateSigningRequest,
 } from '../../pki/certificate-signing-request.ts'
 import { generatePrivateKey, keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
+import type { SubjectNames } from '../../pki/subject-names.ts'
 import { readKeyLedger, writeKeyLedger } from '../../store/key-ledger.ts'
 import { writePendingRequest } from '../../store/pending-request.ts'
 import { stateDirectory } from '../certificate-kind.ts'
 import { apiServer, type ActionContext } from '../context.ts'
-import type { Requester } from '../decide.ts'
+import { isScheduled, type Requester } from '../decide.ts'
 import { expirationSeconds, nodeSubject } from '../desired.ts'
 import { configurationDigest } from '../digests.ts'
 import { countingTimes } from '../rejoin.ts'
@@ -25,8 +26,9 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
   const key = await generatePrivateKey(keyAlgorithm)
   const spki = subjectPublicKeyInfo(key)
   const subject = nodeSubject(configuration)
-  const name = certificateSigningRequestName({ spki, subject, usages })
-  const request = createCertificateSigningRequest(key, subject)
+  const names = wantedNames(context)
+  const name = certificateSigningRequestName({ spki, subject, usages, names })
+  const request = createCertificateSigningRequest(key, subject, names)
 
   // In one step: a refusal of the key before goes on standing until another key is there.
   await writePendingRequest(ports.files, stateDirectory(configuration.files, kind), {
@@ -35,18 +37,28 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
     name,
     usages,
     expirationSeconds: expirationSeconds(durationMs),
-    names: undefined,
+    names,
   })
-  if (requester === 'bootstrap') await countKey(context)
+  if (isCounted(context, requester)) await countKey(context)
   certificateMemory.request = undefined
   certificateMemory.retryRefused = false
   ports.log.info('a new key is made', {
+    certificate: kind.name,
     algorithm: keyAlgorithm,
     fingerprint: keyFingerprint(spki),
     request: name,
     why,
+    ...(names === undefined ? {} : { names: [...names.dnsNames, ...names.ipAddresses].join(', ') }),
   })
 }
+
+const wantedNames = ({ kind, seen }: ActionContext): SubjectNames | undefined =>
+  kind.name === 'serving' ? seen.serving?.names : undefined
+
+/** Against the budget: every key but that of a renewal whose time has come. */
+const isCounted = ({ kind, seen, ports }: ActionContext, requester: Requester): boolean =>
+  requester === 'bootstrap' ||
+  (kind.name === 'serving' && seen.serving !== undefined && !isScheduled(seen.serving, ports.clock.nowMs()))
 
 /** After the key is kept: a crash between the two counts too little rather than too much. */
 async function countKey({ ports, configuration, kind }: ActionContext): Promise<void> {

@@ -47,6 +47,7 @@ export class SimulatedAgent {
     const http = numberedHttp(this.#http, effects)
     this.#loop = new Loop(
       {
+        network: { ownAddresses: () => Promise.resolve([]) },
         files: disk.mountedBy(effects),
         clock: this.#clock,
         random,

@@ -441,6 +441,7 @@ describe('decide: for any facts and any time', () => {
     bundle: fc.constant(undefined),
     nextRecheckMs: fc.option(anyMs, { nil: undefined }),
     failedRecheck: anyFailure,
+    serving: fc.constant(undefined),
   })
   const kinds = [
     'discover',

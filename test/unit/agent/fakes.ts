@@ -7,6 +7,7 @@ import {
 import { detachedJws } from '../../../src/dev-cluster/bootstrap-tokens.ts'
 import { parseCertificateRequest } from '../../../src/dev-cluster/certificate-request.ts'
 import { clusterInfoKubeconfig } from '../../../src/dev-cluster/cluster-info.ts'
+import { SERVING_SIGNER } from '../../../src/kube/certificate-signing-request.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { listAt, parseJson, textAt } from '../../../src/lib/json.ts'
 import type {
@@ -40,6 +41,8 @@ export class VirtualClock implements Clock {
   }
 
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    // Time passes when nothing else can happen: what is waited for beside the sleep, and is there, comes first.
+    await new Promise((resolve) => setImmediate(resolve))
     if (signal.aborted) return
     this.sleeps.push(ms)
     this.pass(ms)
@@ -221,6 +224,8 @@ export class FakeCluster implements Http {
   readonly requests: StoredRequest[] = []
   /** What happens to a request that is created. */
   verdict: 'approve' | 'deny' | 'leave' = 'approve'
+  /** Likewise, of one for a serving certificate. */
+  servingVerdict: 'approve' | 'deny' | 'leave' = 'leave'
   certificateMs = DAY_MS
   approvalReason = 'AutoApproved'
   /** Replaces what the signer makes. */
@@ -341,7 +346,9 @@ export class FakeCluster implements Http {
     }
     this.requests.push(created)
     const response = jsonResponse(201, objectOf(created))
-    if (this.verdict !== 'leave') this.#judge(created, this.verdict)
+    const isServing = textAt(created.spec, 'signerName') === SERVING_SIGNER
+    const verdict = isServing ? this.servingVerdict : this.verdict
+    if (verdict !== 'leave') this.#judge(created, verdict)
     return response
   }
 
@@ -361,7 +368,9 @@ export class FakeCluster implements Http {
       subjectPublicKeyInfo: asked.subjectPublicKeyInfo,
       commonName: asked.commonName,
       organizations: asked.organizations,
-      extendedKeyUsages: listAt(spec, 'usages').includes('client auth') ? ['clientAuth'] : [],
+      dnsNames: asked.dnsNames,
+      ipAddresses: asked.ipAddresses,
+      extendedKeyUsages: listAt(spec, 'usages').includes('client auth') ? ['clientAuth'] : ['serverAuth'],
       notBeforeMs: this.#clock.nowMs() - 5 * MINUTE_MS,
       notAfterMs: this.#clock.nowMs() + this.certificateMs,
     }).certificatePem
@@ -398,7 +407,7 @@ export class FakeCluster implements Http {
       const done = (): void => {
         resolve()
       }
-      this.#changed.addEventListener('change', done, { once: true })
+      this.#changed.addEventListener('change', done, { once: true, signal })
       signal.addEventListener('abort', done, { once: true })
     })
   }

@@ -120,6 +120,7 @@ export const refusalAt = (atMs: number, kind: Refusal['kind'] = 'denied'): Refus
 
 /** What the disk says of a node where nothing is odd and nothing was asked for before. */
 export const NOTHING_ODD = {
+  serving: undefined,
   hasJoined: false,
   mayJoin: true,
   keysMadeAtMs: [],

@@ -184,7 +184,7 @@ describe('Loop: a caFile', () => {
       const configuration = configurationWith({
         discovery: tokenDiscovery({ caCertHashes: [], caFile: CA_FILE }),
       })
-      trust = (await observe(at.files, configuration, '/etc/node-bootstrap/join.yaml', memory)).trust.kind
+      trust = (await observe(at.files, at.network, configuration, '/etc/node-bootstrap/join.yaml', memory)).trust.kind
     })
     assert.equal(trust, 'outdated')
     assert.equal(discovered(stage), 2 * before)

@@ -29,6 +29,9 @@ export class Stage {
   readonly lines: LoggedLine[]
   readonly reports: StatusBody[] = []
   readonly loop: Loop
+  /** This machine's own, as long as join.yaml lists none. */
+  addresses: readonly string[] = ['10.0.0.21']
+  readonly network = { ownAddresses: (): Promise<readonly string[]> => Promise.resolve(this.addresses) }
   /** Called after each report. */
   onReport: (status: StatusBody) => void = () => undefined
   readonly #stop = new AbortController()
@@ -61,6 +64,7 @@ export class Stage {
     this.loop = new Loop(
       {
         files,
+        network: this.network,
         clock,
         random,
         processes,

@@ -3,6 +3,15 @@ import { metricsText } from '../../../src/agent/metrics.ts'
 import type { Status } from '../../../src/agent/status.ts'
 import { Tally } from '../../../src/agent/tally.ts'
 
+const certificate = {
+  subject: 'O=system:nodes, CN=system:node:worker-secret-name',
+  serialNumber: '1',
+  fingerprint: 'SHA256:0',
+  notBefore: '2026-11-23T12:00:00.000Z',
+  notAfter: '2026-11-24T12:00:00.000Z',
+  renewAt: '2026-11-24T06:00:00.000Z',
+  installedAt: '2026-11-23T12:00:01.000Z',
+}
 const healthy: Status = {
   version: 1,
   program: { version: '0.1.0', pid: 1, startTime: '2' },
@@ -18,15 +27,7 @@ const healthy: Status = {
     evidence: { method: 'token', source: '10.0.0.10:6443', verified: [] },
     published: { is: 'in-force', at: '2026-11-23T12:00:00.000Z' },
   },
-  certificate: {
-    subject: 'O=system:nodes, CN=system:node:worker-secret-name',
-    serialNumber: '1',
-    fingerprint: 'SHA256:0',
-    notBefore: '2026-11-23T12:00:00.000Z',
-    notAfter: '2026-11-24T12:00:00.000Z',
-    renewAt: '2026-11-24T06:00:00.000Z',
-    installedAt: '2026-11-23T12:00:01.000Z',
-  },
+  certificate,
   authentication: { acceptedAt: '2026-11-23T12:00:02.500Z' },
 }
 const STARTED_MS = Date.parse('2026-11-23T11:59:00.000Z')
@@ -82,10 +83,10 @@ describe('metricsText', () => {
         'state{state="waiting"}': 0,
         'state{state="failed"}': 0,
         state_since_seconds: 1_795_435_200,
-        certificate_not_before_seconds: 1_795_435_200,
-        certificate_not_after_seconds: 1_795_521_600,
-        certificate_installed_seconds: 1_795_435_201,
-        certificate_renewal_seconds: 1_795_500_000,
+        'certificate_not_before_seconds{kind="client"}': 1_795_435_200,
+        'certificate_not_after_seconds{kind="client"}': 1_795_521_600,
+        'certificate_installed_seconds{kind="client"}': 1_795_435_201,
+        'certificate_renewal_seconds{kind="client"}': 1_795_500_000,
         certificate_accepted_seconds: 1_795_435_202.5,
         ca_bundle_held_back: 0,
         configuration_refused: 0,
@@ -93,14 +94,22 @@ describe('metricsText', () => {
     )
   })
 
+  it('has the times of the serving certificate beside those of the client’s', () => {
+    const notAfter = '2026-11-25T12:00:00.000Z'
+    const serving = { summary: '', certificate: { ...certificate, notAfter } }
+    const { values } = parse(metricsText({ ...healthy, serving }, [], STARTED_MS))
+    assert.equal(values.get('node_bootstrap_certificate_not_after_seconds{kind="client"}'), 1_795_521_600)
+    assert.equal(values.get('node_bootstrap_certificate_not_after_seconds{kind="serving"}'), 1_795_608_000)
+  })
+
   it('counts the attempts by action and outcome', () => {
     const tally = new Tally()
-    tally.add('discover', 'timed-out')
-    tally.add('discover', 'timed-out')
-    tally.add('discover', 'succeeded')
+    tally.add({ kind: 'client', action: 'discover', outcome: 'timed-out' })
+    tally.add({ kind: 'client', action: 'discover', outcome: 'timed-out' })
+    tally.add({ kind: 'client', action: 'discover', outcome: 'succeeded' })
     const { values, types } = parse(metricsText(healthy, tally.attempts, STARTED_MS))
-    assert.equal(values.get('node_bootstrap_attempts_total{action="discover",outcome="timed-out"}'), 2)
-    assert.equal(values.get('node_bootstrap_attempts_total{action="discover",outcome="succeeded"}'), 1)
+    assert.equal(values.get('node_bootstrap_attempts_total{kind="client",action="discover",outcome="timed-out"}'), 2)
+    assert.equal(values.get('node_bootstrap_attempts_total{kind="client",action="discover",outcome="succeeded"}'), 1)
     assert.equal(types.get('node_bootstrap_attempts_total'), 'counter')
   })
 

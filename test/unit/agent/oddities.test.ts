@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { CLIENT, SERVING } from '../../../src/agent/certificate-kind.ts'
 import { odditySentence, oddities, type Oddity } from '../../../src/agent/oddities.ts'
 import { REJOIN_BUDGET } from '../../../src/agent/rejoin.ts'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
@@ -11,12 +12,13 @@ import { pinless, Stage } from './loop-stage.ts'
 import { FakeCluster } from './fakes.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
+const SERVING_CURRENT = '/var/lib/kubelet/pki/kubelet-server-current.pem'
 const STATE = '/var/lib/node-bootstrap'
 const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
 const CA = '/etc/kubernetes/pki/ca.crt'
 const KUBELET_CONFIG = '/var/lib/kubelet/config.yaml'
 
-const targetOf = (stage: Stage): string => stage.files.entries.get(CURRENT)?.target ?? ''
+const targetOf = (stage: Stage, link = CURRENT): string => stage.files.entries.get(link)?.target ?? ''
 
 async function write(stage: Stage, path: string, text: string, mode = 0o600): Promise<void> {
   await stage.files.remove(path)
@@ -51,6 +53,8 @@ const pairOf = (stage: Stage, commonName: string, authority = stage.cluster.ca):
 
 interface Row {
   oddity: Oddity
+  /** With a serving certificate beside the node's own. */
+  isServing?: boolean
   spoil: (stage: Stage) => unknown
   /** CertificateSigningRequests in all, when it is over. */
   requests: number
@@ -146,13 +150,52 @@ const rows: readonly Row[] = [
     spoil: (stage) => write(stage, KUBELET_CONFIG, 'kind: KubeletConfiguration\nrotateCertificates: true\n'),
     requests: 1,
   },
+  {
+    oddity: 'not-for-servers',
+    isServing: true,
+    spoil: (stage) => write(stage, targetOf(stage, SERVING_CURRENT), pairOf(stage, 'system:node:worker-1')),
+    requests: 3,
+  },
+  {
+    oddity: 'link-missing',
+    isServing: true,
+    spoil: (stage) => stage.files.remove(SERVING_CURRENT),
+    requests: 2,
+  },
+  {
+    oddity: 'left-over',
+    isServing: true,
+    spoil: (stage) => write(stage, `${STATE}/serving/.node-bootstrap-new`, 'half a file'),
+    requests: 2,
+  },
+  {
+    oddity: 'kubelet-asks-for-serving-too',
+    isServing: true,
+    spoil: (stage) => write(stage, KUBELET_CONFIG, 'kind: KubeletConfiguration\nserverTLSBootstrap: true\n'),
+    requests: 2,
+  },
+  {
+    oddity: 'kubelet-serves-another',
+    isServing: true,
+    spoil: (stage) => write(stage, KUBELET_CONFIG, `tlsCertFile: ${SERVING_CURRENT}\ntlsPrivateKeyFile: /etc/k.pem\n`),
+    requests: 2,
+  },
 ]
 
+/** Its serving certificates are approved at once. */
+function servingStage(): Stage {
+  const configuration = configurationWith({ discovery: pinless, certificate: { serving: {} } })
+  const stage = new Stage({ configuration, maxReports: 50_000 })
+  stage.cluster.servingVerdict = 'approve'
+  return stage
+}
+
 describe('an odd state of the disk', () => {
-  for (const [index, { oddity, spoil, requests }] of rows.entries())
+  for (const [index, { oddity, spoil, requests, isServing = false }] of rows.entries())
     it(`${oddity} (${index + 1}): is told once, and the node is healthy again with ${requests} requests in all`, async () => {
-      const stage = await spoilt(spoil)
-      assert.equal(stage.messages('warn').filter((message) => message === odditySentence(oddity)).length, 1)
+      const stage = await spoilt(spoil, isServing ? { stage: servingStage() } : {})
+      const sentence = odditySentence(oddity, isServing ? SERVING.title : CLIENT.title)
+      assert.equal(stage.messages('warn').filter((message) => message === sentence).length, 1)
       assert.equal(stage.status.state, 'healthy')
       assert.equal(stage.cluster.posts.length, requests)
       const target = stage.files.entries.get(targetOf(stage))
@@ -160,7 +203,7 @@ describe('an odd state of the disk', () => {
       assert.equal(target?.mode, 0o600)
       assert.ok(![...stage.files.entries.keys()].some((path) => basename(path) === '.node-bootstrap-new'))
       for (const [path, entry] of stage.files.entries)
-        if (/kubelet-client-\d/.test(path)) assert.equal(entry.mode, 0o600, path)
+        if (/kubelet-(client|server)-\d/.test(path)) assert.equal(entry.mode, 0o600, path)
     })
 
   it('has a row here for each that there is, but for the request of another configuration', () => {

@@ -36,7 +36,7 @@ const waiting: Observed = { ...verified, pending, request: requestWith({ kind: '
 const joined: Observed = { ...verified, identity: identityOf(pair, rotateAtMs), published: true }
 
 const statusFor = (seen: Observed, action: Action, rest: Partial<StatusInput> = {}): StatusBody =>
-  statusOf({ configuration, seen, action, failure: undefined, nowMs: NOW_MS, ...rest })
+  statusOf({ configuration, seen, action, failure: undefined, serving: undefined, nowMs: NOW_MS, ...rest })
 
 const failureOf = (error: BootstrapError, transient = true): NonNullable<StatusInput['failure']> => ({
   error,

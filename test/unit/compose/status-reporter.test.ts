@@ -172,11 +172,11 @@ describe('StatusReporter', () => {
     const { it: told } = reporter({ ...nodeFiles, rename: renamed })
     const [path, other] = [directory.join('metrics', 'a.prom'), directory.join('metrics', 'b.prom')]
     await told.followTextfile(path)
-    told.report(body('one'), [{ action: 'discover', outcome: 'succeeded', count: 3 }])
+    told.report(body('one'), [{ kind: 'client', action: 'discover', outcome: 'succeeded', count: 3 }])
     await told.flush()
     const text = await readFile(path, 'utf8')
     assert.match(text, /^node_bootstrap_state\{state="waiting"\} 1$/m)
-    assert.match(text, /^node_bootstrap_attempts_total\{action="discover",outcome="succeeded"\} 3$/m)
+    assert.match(text, /^node_bootstrap_attempts_total\{kind="client",action="discover",outcome="succeeded"\} 3$/m)
     assert.equal((await stat(path)).mode & 0o777, 0o644)
     // What stands beside it in between is nothing that node_exporter reads.
     const froms = renamed.args.filter(([, to]) => to === path).map(([from]) => from)

@@ -1,0 +1,53 @@
+/** Where the serving certificate stands, as a part of the status: derived from what was seen and decided. Pure. */
+import { BootstrapError } from '../lib/errors.ts'
+import { timestamp } from '../lib/timestamp.ts'
+import { coversNames } from '../pki/subject-names.ts'
+import { approvalCommand } from './actions/request.ts'
+import { isValid, standingOf, type Action } from './decide.ts'
+import type { SeenServing } from './observed.ts'
+import { servingRestError } from './resting.ts'
+import type { FailureFacts } from './track.ts'
+
+export interface ServingInput {
+  action: Action
+  failure: FailureFacts | undefined
+}
+
+/** There is one that is valid now, for all that is wanted of it. */
+export const isServed = ({ identity, names }: SeenServing, nowMs: number): boolean =>
+  identity.kind === 'ours' &&
+  isValid(standingOf(identity, nowMs)) &&
+  coversNames(identity.pair.certificate.subjectNames, names)
+
+/** What stands in the way of it; undefined where it is valid and nothing fails, or it is on its way by itself. */
+export function servingProblem(
+  serving: SeenServing,
+  { action, failure }: ServingInput,
+  nowMs: number,
+): BootstrapError | undefined {
+  if (failure !== undefined) return failure.error
+  if (action.kind === 'rest') return servingRestError(serving, action.because)
+  const { request } = serving
+  // A renewal that waits for its approval harms nothing yet.
+  if (action.kind !== 'await-outcome' || request === undefined || isServed(serving, nowMs)) return undefined
+  return new BootstrapError('serving-not-approved', waiting(serving), {
+    hint: `compare the key and the names, then: ${approvalCommand(request.name)}`,
+  })
+}
+
+const waiting = ({ request }: SeenServing): string =>
+  request?.outcome.kind === 'approved'
+    ? `the serving certificate's request ${request.name} is approved, but not signed yet`
+    : `the serving certificate's request ${request?.name ?? ''} waits for approval: nothing in Kubernetes approves these by itself`
+
+/** One sentence for people. */
+export function servingSummary(serving: SeenServing, input: ServingInput, nowMs: number): string {
+  const { action } = input
+  const problem = servingProblem(serving, input, nowMs)
+  if (problem !== undefined) return problem.message
+  if (action.kind === 'await-outcome') return waiting(serving)
+  if (action.kind !== 'rest') return 'the serving certificate is on its way'
+  return action.because === 'fresh'
+    ? `the serving certificate is renewed at ${timestamp(action.untilMs)}`
+    : 'the serving certificate is asked for once the node has joined'
+}
