@@ -46,7 +46,9 @@ export async function submitRequest(
       body: requestObject(desired),
       signal,
     })
-    return observed(value, api)
+    const request = observed(value, api)
+    if (request.name !== desired.name) throw malformed(api)
+    return request
   } catch (thrown) {
     if (!(thrown instanceof BootstrapError) || thrown.code !== 'conflict') throw thrown
     return await findRequest(client, api, desired, signal)

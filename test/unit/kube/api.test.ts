@@ -141,6 +141,14 @@ describe('submitting a request', () => {
       assert.equal((await bootstrapErrorOf(submitRequest(client, api, desired, signal))).code, 'response-malformed')
     })
 
+  it('takes the creation of an object of another name for no answer', async () => {
+    const metadata = { name: 'evil\u001b[2J', uid: 'u', resourceVersion: '7' }
+    const { client } = talking({ status: 201, body: object({ metadata }) })
+    const error = await bootstrapErrorOf(submitRequest(client, api, desired, signal))
+    assert.equal(error.code, 'response-malformed')
+    assert.doesNotMatch(error.message, /evil/)
+  })
+
   it('creates it', async () => {
     const { http, client } = talking({ status: 201, body: object() })
     assert.equal((await submitRequest(client, api, desired, signal)).uid, 'u')
