@@ -46,6 +46,11 @@ export function checkBundle(caFile: string | undefined, publishedCaPem: string):
   assert.deepEqual(fingerprintsIn(caFile ?? ''), fingerprintsIn(publishedCaPem), 'ca.crt is another bundle')
 }
 
+/** Where the key of a request under way may stand: the client certificate's, and the serving one's. */
+const OF_A_REQUEST = new Set(
+  [PATHS.state, `${PATHS.state}/serving`].flatMap((state) => [`${state}/pending-request.pem`, `${state}/${TEMPORARY}`]),
+)
+
 /** Keys stand in their two places, the token in join.yaml, and both can be read by their owner alone. */
 export function checkSecrets(disk: SimulatedDisk, token: string): void {
   for (const [path, node] of disk.leaves()) {
@@ -58,9 +63,9 @@ export function checkSecrets(disk: SimulatedDisk, token: string): void {
     if (hasToken) assert.equal(path, JOIN_YAML, 'the token is in another file')
     if (!hasKey) continue
     const isPlace =
-      path === PATHS.pendingRequest ||
-      path === `${PATHS.state}/${TEMPORARY}` ||
-      (path.startsWith(`${PATHS.certificates}/`) && /\/(kubelet-client-[\d.-]+\.pem|\.node-bootstrap-new)$/.test(path))
+      OF_A_REQUEST.has(path) ||
+      (path.startsWith(`${PATHS.certificates}/`) &&
+        /\/(kubelet-(client|server)-[\d.-]+\.pem|\.node-bootstrap-new)$/.test(path))
     assert.ok(isPlace, `${path} holds a private key`)
   }
 }

@@ -100,6 +100,14 @@ export const scenarios: readonly Scenario[] = [
     requests: 1,
   },
   {
+    name: 'a serving certificate beside the one of a node that has joined',
+    afterJoin: (world) => {
+      world.configure({ certificate: { serving: { addresses: ['10.0.0.21'] } } })
+    },
+    requests: 1,
+    alsoKept: /\/(kubelet-server-[\w.-]+\.pem|serving\/keys-made\.json)$/,
+  },
+  {
     name: 'a link that is put back',
     afterJoin: ({ disk }) => {
       disk.take(PATHS.current)
