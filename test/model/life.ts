@@ -114,10 +114,12 @@ export class Life {
     this.makeGood()
     await this.rest()
     const { world, agent } = this
+    const waitsForPerson = (): boolean => agent.status?.state === 'failed'
     if (!this.isTokenGood) await this.renewToken()
-    // What was refused, or has used its budget up, waits for a person.
-    else if (agent.status?.state === 'failed') await agent.reload()
     const before = agent.failures
+    // What was refused, of which it may hear only now, or has used its budget up.
+    await world.runUntil(agent, () => agent.isAtRest || waitsForPerson(), LONGEST_BACKOFF_MS)
+    if (waitsForPerson()) await agent.reload()
     await world.runUntil(agent, () => agent.isAtRest, LONGEST_BACKOFF_MS)
     assert.ok(
       agent.failures - before <= 1,
