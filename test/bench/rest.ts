@@ -18,8 +18,8 @@ import { NotifySocket } from './notify-socket.ts'
 import { median, range } from './statistics.ts'
 
 const MINUTES = Number(process.argv[2] ?? 10)
-/** As many turns of the loop as an hour has. */
-const TURNS = 60
+/** More work than days of rest: each reads join.yaml anew and asks the API server. */
+const RELOADS = 60
 /** V8 gives memory back some time after the last allocation. */
 const SETTLE_MS = 60_000
 const STARTS = 10
@@ -42,16 +42,16 @@ async function measure(configPath: string): Promise<void> {
   const costs = await Promise.all([restingCost(agent.pid), restingCost(bare.pid)])
   const fed = socket.count('WATCHDOG=1')
   await memoryRow(`after ${MINUTES} minutes`, agent.pid, bare.pid)
-  for (let turn = 0; turn < TURNS; turn += 1) {
+  for (let reload = 0; reload < RELOADS; reload += 1) {
     const from = agent.lines.length
     agent.kill('SIGHUP')
     await agent.waitForLine(/"message":"joined"/, { from })
   }
   await delay(SETTLE_MS)
-  await memoryRow(`after ${TURNS} further turns of the loop`, agent.pid, bare.pid)
+  await memoryRow(`after ${RELOADS} reloads in a row`, agent.pid, bare.pid)
   const [ours, theirs] = costs
   row(`processor time in ${MINUTES} minutes`, percent(ours.processorMs), percent(theirs.processorMs), '')
-  row(`wake-ups in ${MINUTES} minutes`, `${ours.wakeUps}, with ${fed} for the watchdog`, String(theirs.wakeUps), '')
+  row(`wake-ups in ${MINUTES} minutes`, `${ours.wakeUps}, ${fed} for the watchdog`, String(theirs.wakeUps), '')
 }
 
 function spawnDaemon(configPath: string): ReturnType<typeof spawnAgent> {
