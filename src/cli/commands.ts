@@ -84,7 +84,7 @@ export const COMMANDS = [
     name: 'renew',
     summary: 'renew the certificate now',
     details: [
-      'The agent that runs does it; where none runs, this command does it in its place and ends. The certificate in force stays until the new one has been checked. What was asked for is kept in files.state until it is done, also over a restart.',
+      'The agent that runs does it; where none runs, this command does it in its place and ends. The certificate in force stays until the new one has been checked. What was asked for is kept in files.state until it is done, also over a restart. It is about the node’s own certificate; the one for the kubelet’s server is renewed by the agent alone.',
       'Waits for the new certificate. Ends with the exit status of a refusal, and with 75 where there is no certificate yet.',
     ],
     options: {
