@@ -21,7 +21,10 @@ export async function exposures(
     ...(await kubeconfigSecrets(files, configuration)),
   ])
   const found = await Promise.all([...paths].map((path) => readableSecret(files, path).catch(() => undefined)))
-  const writable = await writablePlaces(files, await configurationFiles(files, configurationPath, configuration))
+  // A key that somebody else put there would be taken for one that the agent made.
+  const { state, certificates } = configuration.files
+  const trusted = [...(await configurationFiles(files, configurationPath, configuration)), state, certificates]
+  const writable = await writablePlaces(files, trusted)
   return [...found.filter((secret) => secret !== undefined), ...writable]
 }
 

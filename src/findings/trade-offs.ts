@@ -14,13 +14,13 @@ export interface ReadableSecret {
   readableBy: 'all' | 'group'
 }
 
-/** A file of the configuration, or a directory on the way to one, that more than its owner can write. */
+/** A file of the configuration, where keys are kept, or a directory on the way there, that more than its owner can write. */
 export interface WritablePlace {
   path: string
   /** Permission bits. */
   mode: number
   writableBy: 'all' | 'group'
-  /** The file, as the configuration names it. */
+  /** The file or directory, as the configuration names it. */
   leadsTo: string
 }
 

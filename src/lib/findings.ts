@@ -69,8 +69,8 @@ const table = {
     stage: 'files',
     requirement: 'protected-configuration',
     consequence:
-      'whoever may write there can have this node join another cluster, and take the secrets that it is given',
-    remedy: 'chmod go-w what is named, and look at what join.yaml and its files say by now',
+      'whoever may write there can have this node join another cluster or use a key of theirs, and take the secrets that it is given',
+    remedy: 'chmod go-w what is named, and look at what is there by now',
   },
   'server-elsewhere': {
     severity: 'notice',

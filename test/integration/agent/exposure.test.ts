@@ -110,7 +110,8 @@ describe('exposures of what is trusted', () => {
       else await writeFile(at(name), '')
       await chmod(at(name), mode)
     }
-    const configuration = configured({ tokenCredential: 'token', caFile: at(caFile) })
+    const { files, ...rest } = configured({ tokenCredential: 'token', caFile: at(caFile) })
+    const configuration = { ...rest, files: { ...files, state: at('state'), certificates: at('pki') } }
     return (await exposures(nodeFiles, configuration, at('etc/join.yaml'))).map((exposure) => {
       const { path, leadsTo, writableBy } = exposure as WritablePlace
       return [path, leadsTo].map((each) => each.slice(directory.path.length + 1)).concat(writableBy)
@@ -131,6 +132,14 @@ describe('exposures of what is trusted', () => {
       'are a sticky directory where others may put the file',
       { 'etc/': 0o1777, 'etc/join.yaml': 0o644 },
       [['etc', 'etc/ca.crt', 'all']],
+    ],
+    [
+      'are where state and keys are kept',
+      { ...good, 'state/': 0o777, 'pki/': 0o775 },
+      [
+        ['state', 'state', 'all'],
+        ['pki', 'pki', 'group'],
+      ],
     ],
   ]
   for (const [sentence, modes, expected] of rows)
