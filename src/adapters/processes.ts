@@ -74,6 +74,8 @@ function ending(child: ChildProcess, { timeoutMs, signal }: ProcessRequest): Pro
       settle({ kind: 'not-started', reason: textAt(error, 'code') ?? 'unknown' })
     })
     child.once('exit', (status, by) => {
+      // What it started may not have listened to SIGTERM.
+      if (kill !== undefined) signalGroup(child, 'SIGKILL')
       if (isLate) settle({ kind: 'timed-out' })
       else settle(by === null ? { kind: 'exited', status: status ?? 0 } : { kind: 'signalled', signal: by })
     })

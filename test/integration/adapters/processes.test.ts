@@ -78,25 +78,29 @@ describe('systemProcesses', function () {
     assert.deepEqual((await run([path])).end, { kind: 'not-started', reason: 'EACCES' })
   })
 
-  it('ends what runs for too long with all that it started, even where that does not listen to SIGTERM', async () => {
-    const path = directory.join('pids')
-    await writeFile(path, '')
-    const script = `trap '' TERM; sh -c 'trap "" TERM; echo $$ >> ${path}; while :; do sleep 1; done' & echo $$ >> ${path}; wait`
-    // Long enough for both to have begun, on a slow machine too: they are asked, not timed.
-    const started = eventually('both pids', { deadlineMs: DEADLINE_MS }, async () =>
-      (await readFile(path, 'utf8')).split('\n').length > 2 ? true : undefined,
-    )
-    const stop = new AbortController()
-    void started.then(() => {
-      stop.abort()
-    })
-    const { end } = await run(sh(script), { signal: stop.signal })
-    assert.deepEqual(end, { kind: 'signalled', signal: 'SIGKILL' })
-    for (const pid of (await readFile(path, 'utf8')).trim().split('\n'))
-      await eventually(`the end of ${pid}`, { deadlineMs: DEADLINE_MS }, async () =>
-        (await processStartTime(Number(pid))) === undefined ? true : undefined,
+  for (const [which, trap, signal] of [
+    ['neither it nor what it started listens', `trap '' TERM;`, 'SIGKILL'],
+    ['what it started does not listen', '', 'SIGTERM'],
+  ] as const)
+    it(`ends what runs for too long with all that it started, also where ${which} to SIGTERM`, async () => {
+      const path = directory.join('pids')
+      await writeFile(path, '')
+      const script = `${trap} sh -c 'trap "" TERM; echo $$ >> ${path}; while :; do sleep 1; done' & echo $$ >> ${path}; wait`
+      // Long enough for both to have begun, on a slow machine too: they are asked, not timed.
+      const started = eventually('both pids', { deadlineMs: DEADLINE_MS }, async () =>
+        (await readFile(path, 'utf8')).split('\n').length > 2 ? true : undefined,
       )
-  })
+      const stop = new AbortController()
+      void started.then(() => {
+        stop.abort()
+      })
+      const { end } = await run(sh(script), { signal: stop.signal })
+      assert.deepEqual(end, { kind: 'signalled', signal })
+      for (const pid of (await readFile(path, 'utf8')).trim().split('\n'))
+        await eventually(`the end of ${pid}`, { deadlineMs: DEADLINE_MS }, async () =>
+          (await processStartTime(Number(pid))) === undefined ? true : undefined,
+        )
+    })
 
   it('says of what it ended for its time that it was late', async () => {
     const { end } = await run(['/bin/sleep', '600'], { timeoutMs: 50 })
