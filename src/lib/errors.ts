@@ -153,6 +153,11 @@ const table = {
     retryable: true,
     hint: "use an address from the certificate's subjectAltName, or add this one to the API server's certificate",
   },
+  'server-is-a-node': {
+    exit: EXIT.protocol,
+    retryable: true,
+    hint: 'a kubelet answers there, or somebody who has its key: look whose address that is',
+  },
   'server-certificate-expired': {
     exit: EXIT.protocol,
     retryable: true,

@@ -15,6 +15,7 @@ import {
   signedClusterInfo,
 } from '../harness/attacker.ts'
 import { startEmbeddedControlPlane, type EmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
+import type { IssuedPair } from '../harness/control-plane.ts'
 import { DEADLINE_MS } from '../harness/joining-node.ts'
 import type { Answer, Replacement, SeenRequest } from '../harness/tls-proxy.ts'
 import { assertEndedWith, ended, itConcurrently } from '../integration/bad-input/scene.ts'
@@ -38,10 +39,25 @@ interface EmbeddedStage extends Stage {
   readonly controlPlane: EmbeddedControlPlane
 }
 
-/** `stolen`: their certificate is the cluster's own, for this subjectAltName. */
-async function inFront(stolen?: string, tls?: Parameters<typeof Attacker.start>[0]['tls']): Promise<EmbeddedStage> {
+/** What a kubelet serves with, by a signature of the cluster's CA. */
+function ofNode({ cluster }: EmbeddedControlPlane): IssuedPair {
+  const { certificatePem, privateKeyPem } = cluster.ca.issue({
+    commonName: 'system:node:worker-2',
+    organizations: ['system:nodes'],
+    extendedKeyUsages: ['serverAuth'],
+    ipAddresses: ['127.0.0.1'],
+  })
+  return { certificate: certificatePem, key: privateKeyPem }
+}
+
+/** `stolen`: their certificate is the cluster's own, for this subjectAltName or a node's. */
+async function inFront(
+  stolen?: string | typeof ofNode,
+  tls?: Parameters<typeof Attacker.start>[0]['tls'],
+): Promise<EmbeddedStage> {
   const controlPlane = await startEmbeddedControlPlane({ approval: 'manual' })
-  const serving = stolen === undefined ? undefined : await controlPlane.issueServingCertificate(stolen)
+  const serving =
+    typeof stolen === 'string' ? await controlPlane.issueServingCertificate(stolen) : stolen?.(controlPlane)
   const stage = await createStage(controlPlane, {
     ...(serving === undefined ? {} : { serving }),
     ...(tls === undefined ? {} : { tls }),
@@ -61,7 +77,12 @@ const edited = (text: string): string => `${text}# edited\n`
 const kubeconfigIn = (answer: Answer): string => textAt(jsonIn(answer), 'data', 'kubeconfig') ?? ''
 
 describe('a man in the middle who answers one way and then another', () => {
-  const rows: readonly { name: string; stolen?: string; lies: (look: number) => boolean; code: ErrorCode }[] = [
+  const rows: readonly {
+    name: string
+    stolen?: string | typeof ofNode
+    lies: (look: number) => boolean
+    code: ErrorCode
+  }[] = [
     {
       name: 'passes the first look on, and the second over a certificate of their own',
       lies: () => false,
@@ -78,6 +99,12 @@ describe('a man in the middle who answers one way and then another', () => {
       stolen: 'IP:127.0.0.1',
       lies: (look) => look % 2 === 1,
       code: 'cluster-info-differs',
+    },
+    {
+      name: 'answers both themselves and alike, over the stolen certificate of another node',
+      stolen: ofNode,
+      lies: () => true,
+      code: 'server-is-a-node',
     },
   ]
   itConcurrently(rows, async ({ stolen, lies, code }) => {

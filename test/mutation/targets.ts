@@ -44,7 +44,7 @@ export const targets: Readonly<Record<string, readonly string[]>> = {
 export const listed: readonly Listed[] = [
   {
     file: 'src/adapters/server-name.ts',
-    expression: 'checkServerIdentity(host, certificate) === undefined',
+    expression: 'checkServerIdentity(host, withoutCommonName) === undefined',
     becomes: 'true',
   },
   {

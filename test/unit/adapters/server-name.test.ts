@@ -10,6 +10,19 @@ describe('the name of a server', () => {
     assert.equal(checkServerName('worker.example.com', certificate('DNS:worker.example.com')), undefined)
   })
 
+  for (const [what, organizations] of [
+    ['its own', 'system:nodes'],
+    ['one of several', ['example.com', 'system:nodes']],
+  ] as const)
+    it(`does not help a node, where that organization is ${what}`, () => {
+      const { subjectaltname } = certificate('DNS:worker.example.com')
+      const subject = { CN: 'system:node:worker', O: organizations }
+      const ofNode = { subject, subjectaltname } as unknown as PeerCertificate
+      const error = checkServerName('worker.example.com', ofNode)
+      assert.equal(error?.code, 'server-is-a-node')
+      assert.match(error.message, /system:node:worker/)
+    })
+
   // Node would take the common name in place of the first five, and throw for the last.
   for (const [what, names] of [
     ['there is no subjectAltName', undefined],
