@@ -106,7 +106,7 @@ describe('Loop: failures', () => {
         assert.ok(attempts <= 240, `${place}, ${what}: ${attempts} attempts`)
         assert.equal(stage.cluster.requests.length <= 1, true, `${place}, ${what}: requests`)
       }
-    })
+    }).timeout(300_000)
 
   const stopAt = (stage: Stage, step: string) => (status: StatusBody) => {
     if (status.step === step) stage.stop()
