@@ -142,6 +142,18 @@ describe('parseCertificate', () => {
     assert.match(certificate.subjectText, /outer/)
   })
 
+  it('reads the DNS names and addresses of its subjectAltName, and no names of another kind', () => {
+    const { certificatePem } = authority.issue({
+      dnsNames: ['worker-1', 'worker-1.example.com'],
+      ipAddresses: ['10.0.0.21', 'fd00::21'],
+      uris: ['spiffe://example.com/worker'],
+    })
+    assert.deepEqual(first(certificatePem).subjectNames, {
+      dnsNames: ['worker-1', 'worker-1.example.com'],
+      ipAddresses: ['10.0.0.21', 'fd00::21'],
+    })
+  })
+
   it('gives back the same bytes as PEM', () => {
     const { certificatePem } = authority.issue({ commonName: 'x' })
     assert.equal(certificateToPem(first(certificatePem)), certificatePem)

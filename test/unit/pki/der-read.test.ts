@@ -186,6 +186,7 @@ describe('reading a time', () => {
     ['local time', '20260101000000', TAG.generalizedTime],
     ['a line break after it', '260101000000Z\n', TAG.utcTime],
     ['four digits of a year in UTCTime', '20260101000000Z', TAG.utcTime],
+    ['the form of RFC 3339', '2026-01-01T00:00:00.000Z', TAG.generalizedTime],
     ['nothing', '', TAG.utcTime],
     ['another type', '20260101000000Z', TAG.printableString],
   ] as const)
