@@ -3,11 +3,11 @@
  * so what another program wrote in the place of ours is never counted as ours. It removes nothing.
  */
 import { dirname } from 'node:path'
-import type { FilesConfiguration } from '../config/index.ts'
+import type { FilesConfiguration, JoinConfiguration } from '../config/index.ts'
 import { isOwnCaFile } from '../kube/cluster.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import type { Files } from '../lib/ports.ts'
-import { readText } from '../lib/text-file.ts'
+import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { askedRenewalPath } from '../store/asked-renewal.ts'
 import { pairPaths } from '../store/certificate-pair.ts'
 import { keyLedgerPath } from '../store/key-ledger.ts'
@@ -17,6 +17,7 @@ import { hookRecordPath } from '../store/hook-record.ts'
 import { pendingRequestPath, refusalPath } from '../store/pending-request.ts'
 import { joinedMarkPath, statusPath } from '../store/status-file.ts'
 import { CLIENT, pairPlace, SERVING, stateDirectory } from './certificate-kind.ts'
+import { isOwnMetrics } from './metrics.ts'
 
 export interface InventoryItem {
   path: string
@@ -30,15 +31,16 @@ export interface InventoryItem {
  */
 export async function takeInventory(
   files: Files,
-  configured: FilesConfiguration,
+  { files: configured, metrics: { textfile } }: Pick<JoinConfiguration, 'files' | 'metrics'>,
   includeKubeletFiles: boolean,
 ): Promise<InventoryItem[]> {
   const { state, runtime } = configured
   const kubelets = await kubeletFiles(files, configured)
   const items = [
     ...(includeKubeletFiles ? kubelets : kubelets.map(kept)),
-    ...leftovers(configured),
+    ...leftovers(configured, textfile),
     gone(statusPath(runtime), 'what status shows'),
+    ...(textfile === undefined ? [] : [await metricsFile(files, textfile)]),
     ...ownRecords(stateDirectory(configured, SERVING)),
     ...ownRecords(state),
     gone(clusterRecordPath(state), 'the verified cluster'),
@@ -81,11 +83,21 @@ async function kubeletFiles(files: Files, configured: FilesConfiguration): Promi
   ]
 }
 
+/** An agent that was killed leaves it. A link, or what is larger than any of ours, the agent did not write. */
+async function metricsFile(files: Files, path: string): Promise<InventoryItem> {
+  const facts = await files.stat(path)
+  const mayBeOwn = facts?.kind === 'file' && facts.sizeBytes <= MAX_FILE_BYTES
+  return mayBeOwn && isOwnMetrics((await readText(files, path)) ?? '')
+    ? gone(path, 'the metrics')
+    : { path, what: 'metrics that node-bootstrap did not write', isKept: true }
+}
+
 /** Of a write that a crash broke off: they may hold a key, so they go in any case. */
-function leftovers(configured: FilesConfiguration): InventoryItem[] {
+function leftovers(configured: FilesConfiguration, textfile: string | undefined): InventoryItem[] {
   const { kubeconfig, ca, certificates, state, runtime } = configured
   const serving = stateDirectory(configured, SERVING)
-  const directories = new Set([dirname(kubeconfig), dirname(ca), certificates, state, serving, runtime])
+  const metrics = textfile === undefined ? [] : [dirname(textfile)]
+  const directories = new Set([dirname(kubeconfig), dirname(ca), certificates, state, serving, runtime, ...metrics])
   return [...directories].map((directory) =>
     gone(temporaryPath(`${directory}/any`), 'what an interrupted write left behind'),
   )

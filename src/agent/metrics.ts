@@ -30,6 +30,11 @@ const ofEach = ({ certificate, serving }: Status, timeOf: (certificate: StatusCe
 
 const flag = (isSo: boolean): number => (isSo ? 1 : 0)
 
+const PREFIX = 'node_bootstrap_'
+
+/** By the first line: after a crash the file is all that tells whose it is. */
+export const isOwnMetrics = (text: string): boolean => text.startsWith(`# HELP ${PREFIX}`)
+
 /** `startedAtMs`: of the process that counts the attempts. */
 export function metricsText(status: Status, attempts: readonly Attempts[], startedAtMs: number): string {
   return families(status, attempts, startedAtMs)
@@ -42,7 +47,7 @@ function families(status: Status, attempts: readonly Attempts[], startedAtMs: nu
   const { authentication, cluster, problem, program, configurationProblem } = status
   const of = (timeOf: (certificate: StatusCertificate) => string): Sample[] => ofEach(status, timeOf)
   const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
-    name: `node_bootstrap_${name}`,
+    name: `${PREFIX}${name}`,
     type: 'gauge',
     help,
     samples,
@@ -98,7 +103,7 @@ function families(status: Status, attempts: readonly Attempts[], startedAtMs: nu
       { value: flag(configurationProblem !== undefined) },
     ]),
     {
-      name: 'node_bootstrap_attempts_total',
+      name: `${PREFIX}attempts_total`,
       type: 'counter',
       help: 'Actions since the agent started, by the certificate that they were for and by how they ended: succeeded, or the code of the error.',
       samples: attempts.map(({ count, ...labels }) => ({ labels: { ...labels }, value: count })),

@@ -16,7 +16,7 @@ export async function reset({ values }: Invocation): Promise<ExitStatus> {
   const configuration = await readConfiguration(nodeFiles, path)
   const lock = await lockIfThere(configuration.files.state)
   try {
-    const items = await takeInventory(nodeFiles, configuration.files, values['kubelet-files'] === true)
+    const items = await takeInventory(nodeFiles, configuration, values['kubelet-files'] === true)
     const isMeant = values['yes'] === true
     process.stdout.write(render(items, isMeant))
     if (!isMeant) return EXIT.ok
