@@ -100,7 +100,7 @@ describe('takeInventory', () => {
     const moved = '/var/lib/prometheus/node-exporter/moved.prom'
     await stage.files.rename(TEXTFILE, moved)
     const foreign = '# HELP node_load1 Of somebody else.\n'
-    for (const text of [foreign, foreign.repeat(50_000)]) {
+    for (const text of [foreign, `${stage.files.text(moved) ?? ''}${foreign.repeat(50_000)}`]) {
       await replaceFile(stage.files, TEXTFILE, text, 0o644)
       assert.ok(!(await going(stage, true)).includes(TEXTFILE))
     }
