@@ -2,8 +2,6 @@
 import type { Clock } from '../../src/lib/ports.ts'
 
 export class HeldClock implements Clock {
-  /** How long each pause so far was meant to be. */
-  readonly pausesMs: number[] = []
   #passedMs = 0
   #held: { ms: number; end: () => void } | undefined
   #begun = Promise.withResolvers<undefined>()
@@ -18,7 +16,6 @@ export class HeldClock implements Clock {
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve()
-    this.pausesMs.push(ms)
     return new Promise((resolve) => {
       const end = (): void => {
         this.#held = undefined

@@ -35,8 +35,8 @@ export class ProxiedAgent implements AsyncDisposable {
   readonly files: JoinFiles
   /** What it asked of anybody, answered or not. */
   requests = 0
-  /** What it told of, and waits out. */
-  failures = 0
+  /** How long it waits after each failure that it told of, in seconds. What is left of it when the pause begins is less. */
+  readonly waits: number[] = []
   /** The proxy lets nothing through. */
   isSilent = false
   status: StatusBody | undefined
@@ -99,6 +99,10 @@ export class ProxiedAgent implements AsyncDisposable {
       await running
       this.#http.close()
     })
+  }
+
+  get failures(): number {
+    return this.waits.length
   }
 
   get current(): string {
@@ -166,7 +170,7 @@ export class ProxiedAgent implements AsyncDisposable {
 
   #log(): Log {
     const line = (message: string, fields: LogFields = {}): void => {
-      if (fields['retryInSeconds'] !== undefined) this.failures += 1
+      if (fields['retryInSeconds'] !== undefined) this.waits.push(Number(fields['retryInSeconds']))
       this.lines.push(JSON.stringify({ message, ...fields }))
     }
     return { error: line, warn: line, info: line, debug: line }

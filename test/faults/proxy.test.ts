@@ -118,7 +118,6 @@ describe('a proxy between the node and its cluster', () => {
       const isRenewal = way.requests === 2
       const old = isRenewal ? agent.current : undefined
       const from = countsOf(agent)
-      const pauses = agent.clock.pausesMs.length
       await fault.begin(agent)
       await way.during(agent)
       for (let count = 0; count < FAILED_ATTEMPTS; count += 1) {
@@ -128,8 +127,8 @@ describe('a proxy between the node and its cluster', () => {
         if (isRenewal) assert.deepEqual([agent.current, agent.status?.state], [old, 'degraded'])
         if (count < FAILED_ATTEMPTS - 1) agent.clock.endPause()
       }
-      const [first = 0, ...more] = agent.clock.pausesMs.slice(pauses)
-      assert.ok(first >= 200 && (more.at(-1) ?? 0) >= 3 * first, `pauses of ${agent.clock.pausesMs.join(', ')} ms`)
+      const [first = 0, ...more] = agent.waits.slice(from.failures)
+      assert.ok(first >= 0.2 && (more.at(-1) ?? 0) >= 3 * first, `waits of ${agent.waits.join(', ')} s`)
 
       agent.isSilent = false
       await agent.proxy.comeBack()
