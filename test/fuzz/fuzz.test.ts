@@ -12,5 +12,5 @@ describe('the fuzzer', () => {
     const { code } = await run.exited
     assert.equal(code, 0, run.lines.join('\n'))
     assert.match(run.lines.at(-1) ?? '', /^\d\d parsers, 0 findings$/)
-  }).timeout(180_000)
+  }).timeout(600_000)
 })
