@@ -12,6 +12,7 @@ const answers = {
   'new-key': 'another key is made when the next request is due',
   publish: 'the file is written again',
   tidy: 'what is of no use any more is removed',
+  kubelet: 'it is left to the kubelet, which renews; the agent takes part again when the certificate has lapsed',
   operator: 'set certificate.rotation.owner: kubelet in join.yaml, or rotateCertificates: false there',
   'operator-serving': 'take certificate.serving out of join.yaml, or set serverTLSBootstrap: false there',
   'operator-tls-files': 'set both to kubelet-server-current.pem in files.certificates',
@@ -40,6 +41,10 @@ const table = {
   },
   'not-for-clients': { says: 'the current certificate may not be used by a client', answer: 'restore-or-join' },
   'not-for-servers': { says: 'the current certificate may not be used by a server', answer: 'restore-or-join' },
+  'link-behind-kubelet': {
+    says: 'the link does not lead to the newest certificate of this node, which the kubelet renews',
+    answer: 'kubelet',
+  },
   // What the agent keeps for itself.
   'cluster-record-unreadable': { says: 'cluster.json cannot be read', answer: 'discover' },
   'pending-request-unreadable': { says: 'pending-request.pem cannot be read', answer: 'new-key' },

@@ -146,20 +146,37 @@ async function seeIdentity(
   if (stored.kind === 'absent') return { identity: { kind: 'absent' } }
   // Whose the pair is cannot be told before the cluster is verified.
   if (cluster === undefined) return { identity: { kind: 'unusable' } }
-  const owner = configuration.certificate.rotation.owner
   const oddity = stored.kind === 'broken' ? stored.fault : mismatchOf(stored.pair, configuration, kind, cluster)
-  if (stored.kind === 'pair' && oddity === undefined) {
-    const misplacement = owner === 'agent' ? stored.misplacement : undefined
-    const identity = oursFrom(stored.pair, look, { misplaced: misplacement !== undefined, askedRenewal })
+  const current = stored.kind === 'pair' && oddity === undefined ? stored : undefined
+  const isKubelets = configuration.certificate.rotation.owner === 'kubelet'
+  if (current !== undefined && !isKubelets) {
+    const { pair, misplacement } = current
+    const identity = oursFrom(pair, look, { misplaced: misplacement !== undefined, askedRenewal })
     return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
   }
-  const older = (await readDatedPairs(files, place)).filter(
+  const dated = (await readDatedPairs(files, place)).filter(
     (pair) => mismatchOf(pair, configuration, kind, cluster) === undefined,
   )
-  const [newest] = older.toSorted((one, other) => other.certificate.notAfterMs - one.certificate.notAfterMs)
-  const identity =
-    newest === undefined ? ({ kind: 'unusable' } as const) : oursFrom(newest, look, { misplaced: true, askedRenewal })
-  return oddity === undefined ? { identity } : { identity, oddity }
+  const newest = isKubelets ? newestOfKubelet(current?.pair, dated) : longestValid(dated)
+  if (newest === undefined) return { identity: { kind: 'unusable' }, ...(oddity && { oddity }) }
+  const identity = oursFrom(newest, look, { misplaced: !isKubelets, askedRenewal })
+  if (newest === current?.pair) return { identity }
+  // The kubelet leaves a gap between its new pair and the move of the link: that is never a reason to move it for it.
+  const seen = isKubelets ? 'link-behind-kubelet' : oddity
+  return seen === undefined ? { identity } : { identity, oddity: seen }
+}
+
+const longestValid = (pairs: readonly CertificatePair[]): CertificatePair | undefined =>
+  pairs.toSorted((one, other) => other.certificate.notAfterMs - one.certificate.notAfterMs)[0]
+
+/** The current pair, unless the kubelet has one that was issued later and has not moved the link to it yet. */
+function newestOfKubelet(
+  current: CertificatePair | undefined,
+  dated: readonly CertificatePair[],
+): CertificatePair | undefined {
+  if (current === undefined) return longestValid(dated)
+  const { notBeforeMs } = current.certificate
+  return longestValid([current, ...dated.filter((pair) => pair.certificate.notBeforeMs > notBeforeMs)])
 }
 
 function oursFrom(

@@ -206,11 +206,11 @@ describe('an odd state of the disk', () => {
         if (/kubelet-(client|server)-\d/.test(path)) assert.equal(entry.mode, 0o600, path)
     })
 
-  it('has a row here for each that there is, but for the request of another configuration', () => {
+  it('has a row here for each that there is, but for the request of another configuration and what the kubelet renews', () => {
     const shown = new Set<string>(rows.map((row) => row.oddity))
     assert.deepEqual(
       Object.keys(oddities).filter((oddity) => !shown.has(oddity)),
-      ['pending-request-outdated'],
+      ['link-behind-kubelet', 'pending-request-outdated'],
     )
   })
 
@@ -389,6 +389,59 @@ describe('a certificate that the kubelet renews', () => {
     assert.ok(second.atMs - startMs >= DAY_MS)
     assert.ok((warned[0] ?? 0) > 0.9 * DAY_MS && (warned[0] ?? 0) < 0.95 * DAY_MS)
     assert.ok(!stage.messages('warn').includes(odditySentence('kubelet-rotates-too')))
+  })
+
+  const filesOf = (stage: Stage): string[] =>
+    [...stage.files.entries.keys()].filter((path) => path.includes('/kubelet-client-')).toSorted()
+
+  it('stays its own over the gap in which it has a new pair and no link: no file and no link is touched', async () => {
+    const paths = ['2026-11-23-13-00-00', '2026-11-23-14-00-00', '2026-11-23-15-00-00'].map(
+      (stamp) => `/var/lib/kubelet/pki/kubelet-client-${stamp}.pem`,
+    )
+    const newest = paths.at(-1) ?? ''
+    const stage = new Stage({ configuration: kubelets, maxReports: 50_000 })
+    const inGap: boolean[] = []
+    let files: string[] = []
+    stage.clock.afterSleep = async () => {
+      const minutes = stage.clock.monotonicMs() / MINUTE_MS
+      if (minutes < 10 || files.length === 5) return
+      if (files.length === 0) {
+        for (const path of paths) await write(stage, path, pairOf(stage, 'system:node:worker-1'))
+        await stage.files.remove(CURRENT)
+        files = filesOf(stage)
+      } else if (minutes < 30) inGap.push(stage.files.entries.has(CURRENT))
+      else {
+        await stage.files.symlink(newest, CURRENT)
+        files = filesOf(stage)
+      }
+    }
+    await stage.runFor(HOUR_MS)
+    assert.ok(inGap.length > 5)
+    assert.ok(!inGap.includes(true))
+    assert.equal(files.length, 5)
+    assert.deepEqual(filesOf(stage), files)
+    assert.equal(targetOf(stage), newest)
+    assert.equal(stage.status.state, 'healthy')
+    assert.equal(stage.cluster.posts.length, 1)
+    assert.equal(stage.messages('warn').filter((each) => each === odditySentence('link-behind-kubelet')).length, 1)
+  })
+
+  it('counts as long as its newest pair is valid, where the link still leads to one that has lapsed', async () => {
+    let before = ''
+    const stage = await spoilt(
+      async (at) => {
+        before = targetOf(at)
+        at.clock.step(DAY_MS)
+        await write(
+          at,
+          '/var/lib/kubelet/pki/kubelet-client-2026-11-24-15-00-00.pem',
+          pairOf(at, 'system:node:worker-1'),
+        )
+      },
+      { stage: new Stage({ configuration: kubelets }) },
+    )
+    assert.equal(targetOf(stage), before)
+    assert.equal(stage.cluster.posts.length, 1)
   })
 
   it('is used from where the kubelet put it, and the link is left alone', async () => {
