@@ -15,7 +15,8 @@ const valuesOf = (value: string | string[] | undefined): string[] => [value ?? [
  * of the same CA, but proves a node and no API server: one stolen key of a node would be enough to pose as the cluster.
  */
 export function checkServerName(host: string, certificate: PeerCertificate): BootstrapError | undefined {
-  const { O, CN } = certificate.subject
+  // Node's types promise one to a certificate that has none.
+  const { O, CN } = (certificate.subject as PeerCertificate['subject'] | undefined) ?? {}
   if (valuesOf(O).includes(NODES))
     return new BootstrapError('server-is-a-node', `${host} shows the certificate of ${printable(valuesOf(CN).join())}`)
   const names = certificate.subjectaltname

@@ -10,6 +10,11 @@ describe('the name of a server', () => {
     assert.equal(checkServerName('worker.example.com', certificate('DNS:worker.example.com')), undefined)
   })
 
+  it('is enough for a certificate without a subject', () => {
+    const { subjectaltname } = certificate('DNS:worker.example.com')
+    assert.equal(checkServerName('worker.example.com', { subjectaltname } as PeerCertificate), undefined)
+  })
+
   for (const [what, organizations] of [
     ['its own', 'system:nodes'],
     ['one of several', ['example.com', 'system:nodes']],
