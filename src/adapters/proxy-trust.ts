@@ -1,6 +1,7 @@
 /** A proxy that is asked over TLS itself: what vouches for it, and what is wrong where nothing does. It is never shown a certificate of ours. */
 import { once } from 'node:events'
 import { connect, getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { bareHost } from '../lib/host.ts'
 
 let isDone = false
 
@@ -15,9 +16,9 @@ export function verifyProxiesBySystemRoots(): void {
 }
 
 /** The name of what is wrong with the proxy's certificate; undefined where it is believed, or cannot be seen. Nothing is sent. */
-export async function proxyFault({ hostname, port }: URL, signal: AbortSignal): Promise<string | undefined> {
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const socket = connect({ host, port: port === '' ? 443 : Number(port), rejectUnauthorized: false })
+export async function proxyFault(proxy: URL, signal: AbortSignal): Promise<string | undefined> {
+  const port = proxy.port === '' ? 443 : Number(proxy.port)
+  const socket = connect({ host: bareHost(proxy), port, rejectUnauthorized: false })
   try {
     await once(socket, 'secureConnect', { signal })
     // Node's types call it an Error; it is the name of one.

@@ -1,6 +1,7 @@
 /** Which proxy an https address is asked through, by HTTPS_PROXY and NO_PROXY as Go's programs read them (x/net/http/httpproxy). */
 import { BlockList, isIP } from 'node:net'
 import { BootstrapError } from '../lib/errors.ts'
+import { bareHost } from '../lib/host.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -11,7 +12,7 @@ const value = (environment: Environment, name: string): string =>
 /** Undefined: asked directly. Throws `proxy-invalid` for a proxy that cannot be used; no message holds its password. */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const text = value(environment, 'HTTPS_PROXY')
-  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  const host = bareHost(url).toLowerCase()
   if (
     text === '' ||
     isLoopback(host) ||

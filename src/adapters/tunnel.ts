@@ -8,6 +8,7 @@ import { Agent, request as requestTls, type AgentOptions, type RequestOptions } 
 import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect, type ConnectionOptions } from 'node:tls'
+import { bareHost } from '../lib/host.ts'
 import { textAt } from '../lib/json.ts'
 
 /** As long as a whole request may take: one that was given up cannot tell its tunnel. */
@@ -46,7 +47,7 @@ class TunnelAgent extends Agent {
 
 /** A CONNECT that is not sent yet, with Host and `headers` alone, as Go sends it. */
 export function connectRequest(proxy: URL, target: string, headers: Readonly<Record<string, string>>): ClientRequest {
-  const { hostname, port, protocol } = proxy
+  const { port, protocol } = proxy
   const options = {
     port,
     agent: false,
@@ -55,7 +56,7 @@ export function connectRequest(proxy: URL, target: string, headers: Readonly<Rec
     path: target,
     headers: { host: target, ...headers },
   }
-  const host = hostname.replace(/^\[|\]$/g, '')
+  const host = bareHost(proxy)
   // Node would take the name to verify the proxy by from the Host header.
   const servername = isIP(host) === 0 ? host : ''
   return protocol === 'https:'

@@ -1,6 +1,7 @@
 /** By which names and addresses the kubelet's server is reached: as join.yaml lists them, or as they are found on the machine. */
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Cluster } from '../kube/cluster.ts'
+import { bareHost } from '../lib/host.ts'
 import type { Network } from '../lib/ports.ts'
 import { subjectNames, type SubjectNames } from '../pki/subject-names.ts'
 
@@ -12,6 +13,6 @@ export async function servingNames(
 ): Promise<SubjectNames | undefined> {
   const { serving } = certificate
   if (serving === undefined) return undefined
-  const peer = (cluster?.server.hostname ?? '').replace(/^\[|\]$/g, '')
+  const peer = cluster === undefined ? '' : bareHost(cluster.server)
   return subjectNames(serving.names ?? [node.name], serving.addresses ?? (await network.ownAddresses(peer)))
 }

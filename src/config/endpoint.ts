@@ -1,5 +1,6 @@
 /** An API server's address: host:port, and nothing of a URL around it. */
 import { isIPv4, isIPv6 } from 'node:net'
+import { shortIPv6 } from '../lib/host.ts'
 import { subdomainFault } from './host-name.ts'
 import type { Parsed } from './problems.ts'
 
@@ -47,7 +48,7 @@ function withPort(host: string, port: string | undefined): Parsed<Endpoint> {
 function parseBracketed(address: string): Parsed<string> {
   if (address.includes('%')) return { message: 'has an IPv6 zone', expected: 'an address that needs no zone' }
   if (!isIPv6(address)) return { message: 'has no IPv6 address in its brackets', expected }
-  return { value: new URL(`https://[${address}]`).hostname.slice(1, -1) } // The one short form, so that duplicates show.
+  return { value: shortIPv6(address) } // The one short form, so that duplicates show.
 }
 
 function parseHost(text: string): Parsed<string> {

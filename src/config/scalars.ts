@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { posix } from 'node:path'
 import { bootstrapTokenFault, parseBootstrapToken, type BootstrapToken } from '../lib/bootstrap-token.ts'
+import { shortIPv6 } from '../lib/host.ts'
 import type { Parsed } from './problems.ts'
 
 const TOKEN_EXPECTED = '6 characters, a dot and 16 characters, all of a-z and 0-9, as kubeadm token create prints it'
@@ -83,7 +84,7 @@ export function parseAddress(text: string): Parsed<string> {
   if (isIPv4(text)) return { value: text }
   if (text.includes('%')) return { message: 'has an IPv6 zone', expected }
   if (!isIPv6(text)) return { message: 'is no IP address', expected }
-  return { value: new URL(`https://[${text}]`).hostname.slice(1, -1) }
+  return { value: shortIPv6(text) }
 }
 
 export function parseHttpsUrl(text: string): Parsed<URL> {

@@ -1,5 +1,6 @@
 /** The DNS names and IP addresses that a server's certificate is for, each once and in one order, whatever order they came in. */
 import { isIPv4, isIPv6 } from 'node:net'
+import { shortIPv6 } from '../lib/host.ts'
 
 export interface SubjectNames {
   dnsNames: readonly string[]
@@ -11,7 +12,7 @@ export interface SubjectNames {
 export function addressOctets(text: string): Uint8Array | undefined {
   if (isIPv4(text)) return Uint8Array.from(text.split('.').map(Number))
   if (!isIPv6(text) || text.includes('%')) return undefined
-  const [before = '', after] = new URL(`https://[${text}]`).hostname.slice(1, -1).split('::')
+  const [before = '', after] = shortIPv6(text).split('::')
   const groups = (part: string): number[] =>
     part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16))
   const [head, tail] = [groups(before), groups(after ?? '')]
@@ -24,7 +25,7 @@ export function addressText(octets: Uint8Array): string | undefined {
   if (octets.length === 4) return octets.join('.')
   if (octets.length !== 16) return undefined
   const groups = Buffer.from(octets).toString('hex').match(/..../g) ?? []
-  return new URL(`https://[${groups.join(':')}]`).hostname.slice(1, -1)
+  return shortIPv6(groups.join(':'))
 }
 
 /** Names in their order as bytes; IPv4 before IPv6, each in the order of its octets. What is no address is left out. */
