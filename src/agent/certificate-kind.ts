@@ -5,6 +5,7 @@ import { CLIENT_SIGNER, SERVING_SIGNER } from '../kube/certificate-signing-reque
 import { OID } from '../pki/oids.ts'
 import type { PairPlace } from '../store/certificate-pair.ts'
 import type { HookEvent } from '../store/hook-record.ts'
+import type { CertificateMemory, Memory } from './observed.ts'
 import type { Oddity } from './oddities.ts'
 
 export interface CertificateKind {
@@ -49,6 +50,10 @@ export const SERVING: CertificateKind = {
   title: 'serving certificate',
   requestTitle: 'request for the serving certificate',
 }
+
+/** What is remembered of a certificate of this kind. */
+export const memoryOf = (memory: Memory, { name }: CertificateKind): CertificateMemory =>
+  name === 'serving' ? memory.serving : memory
 
 export const pairPlace = ({ certificates }: FilesConfiguration, { stem }: CertificateKind): PairPlace => ({
   directory: certificates,

@@ -1,6 +1,7 @@
 /** What a failure means: for how long what has failed is left alone, whether the cluster is in doubt, and what the log is told. */
 import type { JoinConfiguration } from '../config/index.ts'
 import type { BootstrapError } from '../lib/errors.ts'
+import { memoryOf } from './certificate-kind.ts'
 import type { AgentPorts } from './context.ts'
 import { msUntilLapse, type Action } from './decide.ts'
 import { raisesDoubt } from './doubt.ts'
@@ -57,14 +58,13 @@ export class Failures {
   /** The next look goes on without it: what stands on the way is done, and then the agent rests until its next attempt. */
   #putOff(errand: Errand, { track, error, seen }: Failed): void {
     const { clock, random } = this.#ports
-    const isServing = track.kind.name === 'serving'
-    const certificate = isServing ? seen.serving : seen
+    const certificate = track.kind.name === 'serving' ? seen.serving : seen
     const before = errand === 'recheck' ? this.#memory.failedRecheck : certificate?.failedHooks
     const put = putOff(errand, error, before, { nowMs: clock.nowMs(), fraction: random.fraction() })
     if (errand === 'recheck') this.#memory.failedRecheck = put
     else {
-      const memory = isServing ? this.#memory.serving : this.#memory
-      memory.failedHooks = { ...put, certificate: certificate?.hooks?.certificate ?? '' }
+      const about = certificate?.hooks?.certificate ?? ''
+      memoryOf(this.#memory, track.kind).failedHooks = { ...put, certificate: about }
     }
     this.#tell('warn', error, put.nextAttemptMs)
   }

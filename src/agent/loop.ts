@@ -7,13 +7,13 @@ import type { JoinConfiguration } from '../config/index.ts'
 import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
 import { act } from './act.ts'
 import { newMemory, NOTHING_SEEN } from './beginning.ts'
-import { CLIENT, SERVING } from './certificate-kind.ts'
+import { CLIENT, memoryOf, SERVING } from './certificate-kind.ts'
 import type { ActionContext, AgentPorts } from './context.ts'
 import type { Action } from './decide.ts'
 import { isErrand } from './errands.ts'
 import { Failures } from './failures.ts'
 import { observe } from './observe.ts'
-import type { CertificateMemory, Observed } from './observed.ts'
+import type { Observed } from './observed.ts'
 import { isJoined, restingError } from './resting.ts'
 import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
@@ -165,19 +165,15 @@ export class Loop {
       track.succeed(action)
       this.#tally.add({ kind: track.kind.name, action: action.kind, outcome: 'succeeded' })
       if (action.kind === 'recheck') this.#memory.failedRecheck = undefined
-      if (action.kind === 'run-hooks') this.#memoryOf(track).failedHooks = undefined
+      if (action.kind === 'run-hooks') memoryOf(this.#memory, track.kind).failedHooks = undefined
     } catch (thrown) {
       if (!turn.signal.aborted) await this.#fail(track, thrown, action.kind)
     }
   }
 
-  #memoryOf(track: Track): CertificateMemory {
-    return track === this.#client ? this.#memory : this.#memory.serving
-  }
-
   #context({ track, certificate }: Step, { seen, steps, signal, stopped }: Turn): ActionContext {
     const [ports, configuration, memory] = [this.#ports, this.#configuration, this.#memory]
-    const about = { kind: track.kind, certificate, certificateMemory: this.#memoryOf(track) }
+    const about = { kind: track.kind, certificate, certificateMemory: memoryOf(memory, track.kind) }
     const onProgress = (): void => {
       const serving = seen.serving && { ...seen.serving, request: memory.serving.request }
       this.#report({ ...seen, request: memory.request, serving }, steps[0].action)
