@@ -77,6 +77,13 @@ export class Daemon {
     await this.#exited
     clearTimeout(timer)
   }
+
+  /** SIGKILL, as a crash: it can finish nothing. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#stopping = true
+    this.#child.kill('SIGKILL')
+    await this.#exited
+  }
 }
 
 function logTail(path: string): string {

@@ -70,9 +70,9 @@ export interface ControlPlane {
 
   /** The API server restarts with a serving certificate of that CA. */
   serveUnder(authority: 'first' | 'next'): Promise<void>
-  /** The API server goes away and comes back on the same port with its state. */
+  /** The API server is killed and comes back on the same port with its state. */
   restart(): Promise<void>
-  /** Resolves when its port refuses connections. */
+  /** By no orderly end: connections and watches break off. Resolves when its port refuses connections. */
   stopApiServer(): Promise<void>
   /** Resolves when it is ready again. */
   startApiServer(): Promise<void>

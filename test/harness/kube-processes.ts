@@ -19,7 +19,7 @@ import {
 
 /** Generous, because a loaded build machine is no failure. */
 const READY_DEADLINE_MS = 120_000
-/** An API server waits for its clients' watches to end; all its state is in etcd, so it may as well be killed. */
+/** An API server waits for its clients' watches to end. At the end of the tests nobody needs that. */
 const GRACE_MS = 2_000
 
 const API_SERVER_NAMES =
@@ -96,11 +96,14 @@ export class KubeProcesses {
     })
   }
 
-  /** The controllers go with it: without it they would only count up their delays, and be slow to see that it is back. */
+  /**
+   * As in a crash: no watch is ended in order, and all its state is in etcd. The controllers go before it: without it they
+   * would only count up their delays, and be slow to see that it is back.
+   */
   async stopApiServer(): Promise<void> {
     await this.#controllerManager?.stop(GRACE_MS)
     this.#controllerManager = undefined
-    await this.#apiServer?.stop(GRACE_MS)
+    await this.#apiServer?.kill()
     this.#apiServer = undefined
   }
 

@@ -495,7 +495,7 @@ function withManualApproval(suite: Suite): void {
     await node.joined(agent)
   })
 
-  it('goes on waiting over a restart of the API server', async () => {
+  it('goes on waiting where the API server is killed during the watch, and started again', async () => {
     const node = await suite.node()
     const agent = node.start()
     await waitsForApproval(node, agent)
