@@ -6,9 +6,7 @@ import { parseCertificateRequest } from '../../src/dev-cluster/certificate-reque
 import { JOIN_YAML, type SimulatedAgent } from '../harness/simulation/agent.ts'
 import type { SimulatedDisk } from '../harness/simulation/disk.ts'
 import { NODE, PATHS } from '../harness/simulation/world.ts'
-
-const PRIVATE_KEY = 'PRIVATE KEY-----'
-const TEMPORARY = '.node-bootstrap-new'
+import { checkFile, checkLines } from './secrets.ts'
 
 /** Judging a pair takes a while, and the same one is seen at thousands of instants. */
 const judged = new Map<string, boolean>()
@@ -46,33 +44,18 @@ export function checkBundle(caFile: string | undefined, publishedCaPem: string):
   assert.deepEqual(fingerprintsIn(caFile ?? ''), fingerprintsIn(publishedCaPem), 'ca.crt is another bundle')
 }
 
-/** Where the key of a request under way may stand: the client certificate's, and the serving one's. */
-const OF_A_REQUEST = new Set(
-  [PATHS.state, `${PATHS.state}/serving`].flatMap((state) => [`${state}/pending-request.pem`, `${state}/${TEMPORARY}`]),
-)
+const PLACES = { joinYaml: JOIN_YAML, state: PATHS.state, certificates: PATHS.certificates }
 
 /** Keys stand in their two places, the token in join.yaml, and both can be read by their owner alone. */
 export function checkSecrets(disk: SimulatedDisk, token: string): void {
-  for (const [path, node] of disk.leaves()) {
-    if (node.kind === 'link') continue
-    const content = Buffer.from(node.content)
-    const hasKey = content.includes(PRIVATE_KEY)
-    const hasToken = content.includes(token.split('.')[1] ?? '')
-    if (hasKey || hasToken)
-      assert.equal(node.mode & 0o077, 0, `${path} holds a secret and has mode ${node.mode.toString(8)}`)
-    if (hasToken) assert.equal(path, JOIN_YAML, 'the token is in another file')
-    if (!hasKey) continue
-    const isPlace =
-      OF_A_REQUEST.has(path) ||
-      (path.startsWith(`${PATHS.certificates}/`) &&
-        /\/(kubelet-(client|server)-[\d.-]+\.pem|\.node-bootstrap-new)$/.test(path))
-    assert.ok(isPlace, `${path} holds a private key`)
-  }
+  for (const [path, node] of disk.leaves())
+    if (node.kind !== 'link')
+      checkFile({ path, mode: node.mode, content: Buffer.from(node.content) }, PLACES, { token })
 }
 
 /** No line of the log holds a secret. */
-export function checkLog({ lines }: SimulatedAgent, token: string): void {
-  for (const line of lines) assert.ok(!line.includes(PRIVATE_KEY) && !line.includes(token.split('.')[1] ?? ''), line)
+export const checkLog = ({ lines }: SimulatedAgent, token: string): void => {
+  checkLines(lines, { token })
 }
 
 const keyOf = ({ spec }: CertificateSigningRequest): string =>

@@ -1,7 +1,9 @@
 /**
  * Preloaded into an agent (`node --import`): numbers its effects on files and servers, and kills the process, as SIGKILL does,
- * where NODE_BOOTSTRAP_CRASH_AT says. `before:#17`, `amid:#17` and `after:#17` are at an effect by its number, `before:` and
- * `after:` with a pattern at the first rename to such a path. NODE_BOOTSTRAP_EFFECTS names a file that gets a line for each.
+ * where NODE_BOOTSTRAP_CRASH_AT says. `before:loop#17`, `amid:loop#17` and `after:loop#17` are at an effect by its number,
+ * `before:` and `after:` with a pattern at the first rename to such a path. What the agent writes of its status, beside the
+ * loop, has numbers of its own (`before:status#3`): between which of the loop's effects that comes is different in each run.
+ * NODE_BOOTSTRAP_EFFECTS names a file that gets a line for each.
  */
 import { appendFileSync } from 'node:fs'
 import promises, { type FileHandle } from 'node:fs/promises'
@@ -9,10 +11,19 @@ import https from 'node:https'
 import { syncBuiltinESMExports } from 'node:module'
 
 const [when, where = ''] = (process.env['NODE_BOOTSTRAP_CRASH_AT'] ?? '').split(/:(.*)/s)
-const number = where.startsWith('#') ? Number(where.slice(1)) : undefined
-const pattern = number === undefined && where !== '' ? new RegExp(where) : undefined
+const isNumber = /^\w+#\d+$/.test(where)
+const pattern = isNumber || where === '' ? undefined : new RegExp(where)
 const trace = process.env['NODE_BOOTSTRAP_EFFECTS']
-let count = 0
+const counts = { loop: 0, status: 0 }
+
+/** Whether it is here that the process is to die. */
+function enter(name: string, hasMiddle: boolean): boolean {
+  const sequence = /\/run(\/node-bootstrap(\/|$)|$)/.test(name) ? 'status' : 'loop'
+  counts[sequence] += 1
+  if (trace !== undefined) appendFileSync(trace, `${sequence} ${hasMiddle ? 'halves' : 'whole'} ${name}\n`)
+  if (isNumber) return where === `${sequence}#${counts[sequence]}`
+  return name.startsWith('rename ') && pattern?.test(name) === true
+}
 
 function die(): Promise<never> {
   process.kill(process.pid, 'SIGKILL')
@@ -27,9 +38,7 @@ interface Effect<Value> {
 }
 
 async function effect<Value>({ name, perform, half }: Effect<Value>): Promise<Value> {
-  count += 1
-  if (trace !== undefined) appendFileSync(trace, `${half === undefined ? 'whole' : 'halves'} ${name}\n`)
-  const isHere = count === number || (pattern !== undefined && name.startsWith('rename ') && pattern.test(name))
+  const isHere = enter(name, half !== undefined)
   if (isHere && when === 'before') await die()
   if (isHere && when === 'amid' && half !== undefined) {
     await half()
@@ -40,11 +49,10 @@ async function effect<Value>({ name, perform, half }: Effect<Value>): Promise<Va
   return value
 }
 
-const { mkdir, chmod, open, rename, symlink, link, rm, writeFile } = promises
+const { mkdir, open, rename, symlink, link, rm, writeFile } = promises
 
 promises.mkdir = ((path: string, options: object) =>
   effect({ name: `mkdir ${path}`, perform: () => mkdir(path, options) })) as typeof mkdir
-promises.chmod = (path, mode) => effect({ name: `chmod ${String(path)}`, perform: () => chmod(path, mode) })
 promises.rename = (from, to) =>
   effect({ name: `rename ${String(from)} ${String(to)}`, perform: () => rename(from, to) })
 promises.symlink = (target, path) => effect({ name: `symlink ${String(path)}`, perform: () => symlink(target, path) })
@@ -62,11 +70,13 @@ promises.open = async (path, flags, mode) => {
 function numbered(handle: FileHandle, path: string): FileHandle {
   const writeAll = handle.writeFile.bind(handle)
   const syncAll = handle.sync.bind(handle)
+  const chmod = handle.chmod.bind(handle)
   handle.writeFile = (data) => {
     const bytes = data as Uint8Array
     const half = (): Promise<void> => writeAll(bytes.subarray(0, bytes.length / 2))
     return effect({ name: `fill ${path}`, perform: () => writeAll(bytes), half })
   }
+  handle.chmod = (mode) => effect({ name: `chmod ${path}`, perform: () => chmod(mode) })
   handle.sync = () => effect({ name: `sync ${path}`, perform: syncAll })
   return handle
 }
@@ -75,11 +85,9 @@ const { request } = https
 
 /** The middle of a request is where the server has answered, and the agent has not heard it. */
 https.request = ((...args: Parameters<typeof request>) => {
-  count += 1
-  const isHere = count === number
-  if (isHere && when === 'before') void die()
   const sent = request(...args)
-  if (trace !== undefined) appendFileSync(trace, `halves request ${sent.method} ${sent.path}\n`)
+  const isHere = enter(`request ${sent.method} ${sent.path}`, true)
+  if (isHere && when === 'before') void die()
   if (isHere) sent.prependListener('response', () => void die())
   return sent
 }) as typeof request
