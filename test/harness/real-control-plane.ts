@@ -1,5 +1,6 @@
 /** A real Kubernetes control plane, set up the way kubeadm does it, behind the interface that the behaviours are written against. */
 import { randomBytes, randomInt } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import type { CertificateSigningRequest, CertificateSigningRequestList } from 'kubernetes-types/certificates/v1.js'
 import type { TokenReview } from 'kubernetes-types/authentication/v1.js'
 import type { ConfigMap } from 'kubernetes-types/core/v1.js'
@@ -177,6 +178,12 @@ export class RealControlPlane implements ControlPlane {
 
   admin(method: string, path: string, body?: unknown): Promise<AdminResponse> {
     return this.#processes.admin.send(method, path, body)
+  }
+
+  /** The events of a watch, one JSON object a line; it ends after 30 s. */
+  watchCertificateSigningRequest(name: string): Promise<Readable> {
+    const query = new URLSearchParams({ watch: 'true', fieldSelector: `metadata.name=${name}` })
+    return this.#processes.admin.open('GET', `${CSR_PATH}?${query.toString()}`)
   }
 
   stop(): Promise<void> {

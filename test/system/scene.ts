@@ -33,7 +33,7 @@ async function startControlPlane(options: ControlPlaneOptions = {}): Promise<Con
 }
 
 /** A machine with the repository among apt's sources, and nothing installed. */
-async function bootMachine(): Promise<Machine> {
+export async function bootMachine(): Promise<Machine> {
   if (!('path' in found)) throw new Error(found.reason)
   const { stdout: repositoryPath } = await run(join(repository, 'scripts/system-packages'))
   const machine = await Machine.boot({ root: found.path, binds: { '/srv/repository': repositoryPath.trim() } })
@@ -94,10 +94,16 @@ ${more}`
 export const configure = (machine: Machine, text: string): Promise<void> =>
   machine.write('/etc/node-bootstrap/join.yaml', text, '600')
 
+export const JOINED_TARGET = 'node-bootstrap-joined.target'
+
 /** What `systemctl show` says of the unit. */
 export async function property(machine: Machine, name: string, unit = 'node-bootstrap.service'): Promise<string> {
   return (await machine.run(`systemctl show --value --property=${name} ${unit}`)).trim()
 }
+
+/** When it became active, by the monotonic clock, which the machine shares with this process. */
+export const activeEnterMs = async (machine: Machine, unit: string): Promise<number> =>
+  Number(await property(machine, 'ActiveEnterTimestampMonotonic', unit)) / 1000
 
 export const agentPid = (machine: Machine): Promise<string> => property(machine, 'MainPID')
 
@@ -120,6 +126,13 @@ export function statusWhere(machine: Machine, what: string, isIt: (status: Statu
 export const joined = (machine: Machine): Promise<Status> =>
   statusWhere(machine, 'the node has joined', ({ state }) => state === 'healthy')
 
+export const waitsForApproval = (machine: Machine): Promise<Status> =>
+  statusWhere(
+    machine,
+    'the request waits for approval',
+    ({ step, request }) => step === 'approval' && request?.createdAt !== undefined,
+  )
+
 /** A systemd unit's state: active, inactive, failed, activating, … */
 export const activeState = (machine: Machine, unit = 'node-bootstrap.service'): Promise<string> =>
   property(machine, 'ActiveState', unit)
@@ -127,6 +140,10 @@ export const activeState = (machine: Machine, unit = 'node-bootstrap.service'): 
 export const until = async (machine: Machine, what: string, holds: () => Promise<boolean>): Promise<void> => {
   await machine.eventually(what, async () => ((await holds()) ? true : undefined))
 }
+
+/** It is told a sentence only once that has stood for a second. */
+export const systemdIsTold = (machine: Machine, summary: string): Promise<void> =>
+  until(machine, `systemd is told: ${summary}`, async () => (await property(machine, 'StatusText')) === summary)
 
 export const journal = (machine: Machine): Promise<string> =>
   machine.run('journalctl --unit=node-bootstrap --output=cat --no-pager')
