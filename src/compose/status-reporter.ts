@@ -1,4 +1,7 @@
-/** Publishes where the node stands, to status.json, to systemd and as metrics, without holding the loop up: the latest word wins. */
+/**
+ * Publishes where the node stands, to status.json, to systemd and as metrics, without holding the loop up: the latest word
+ * wins. systemd is told only what stands for a while.
+ */
 import { metricsText } from '../agent/metrics.ts'
 import type { Status, StatusBody } from '../agent/status.ts'
 import type { Attempts } from '../agent/tally.ts'
@@ -7,6 +10,12 @@ import type { Clock, Files, Log, Notify } from '../lib/ports.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { replaceFile } from '../store/durable-file.ts'
 import { markJoined, writeStatusFile } from '../store/status-file.ts'
+
+/**
+ * Nobody reads a sentence that is replaced sooner, and each is a process, systemd-notify: told at once, those of the steps
+ * between approval and join took more of the processors than the steps.
+ */
+const SENTENCE_STANDS_MS = 1000
 
 export interface StatusReporterPorts {
   files: Files
@@ -30,6 +39,10 @@ export class StatusReporter {
   /** What the mark says; undefined while that is not known. */
   #marked: boolean | undefined
   #writing: Promise<void> | undefined
+  /** What systemd is to be told once it has stood long enough; the next one aborts that. */
+  #untold: string | undefined
+  #told: string | undefined
+  #standing = new AbortController()
 
   constructor(ports: StatusReporterPorts, runtimeDirectory: string, program: Status['program']) {
     this.#ports = ports
@@ -61,15 +74,33 @@ export class StatusReporter {
     this.#attempts = attempts
     if (this.#body?.state !== body.state || this.#body.summary !== body.summary) {
       this.#since = timestamp(this.#ports.clock.nowMs())
-      void this.#ports.notify.status(body.summary)
+      void this.#tellLater(body.summary)
     }
     this.#body = body
     this.#write()
   }
 
-  /** Resolves when what was reported last is written. */
+  /** Resolves when what was reported last is written and told. */
   async flush(): Promise<void> {
+    this.#standing.abort()
+    await this.#tell()
     while (this.#writing !== undefined) await this.#writing
+  }
+
+  async #tellLater(sentence: string): Promise<void> {
+    this.#untold = sentence
+    this.#standing.abort()
+    const { signal } = (this.#standing = new AbortController())
+    await this.#ports.clock.sleep(SENTENCE_STANDS_MS, signal)
+    if (!signal.aborted) await this.#tell()
+  }
+
+  async #tell(): Promise<void> {
+    const sentence = this.#untold
+    this.#untold = undefined
+    if (sentence === undefined || sentence === this.#told) return
+    this.#told = sentence
+    await this.#ports.notify.status(sentence)
   }
 
   #write(): void {

@@ -6,11 +6,14 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Machine } from '../harness/machine.ts'
+import { nodeStatus, systemdIsTold } from './scene.ts'
 
 const directory = join(import.meta.dirname, 'golden')
 
 /** The journal is what has come since the last call or the last boot. */
 export async function operatorSees(machine: Machine): Promise<string> {
+  const { summary } = (await nodeStatus(machine)) ?? {}
+  if (summary !== undefined) await systemdIsTold(machine, summary)
   const status = await seen(machine, 'systemctl status --lines=0 node-bootstrap')
   const { stdout } = await machine.attempt(
     'journalctl --unit=node-bootstrap --boot --quiet --cursor-file=/run/golden-cursor',

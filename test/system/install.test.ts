@@ -8,6 +8,7 @@ import {
   configure,
   describeSystem,
   installCommand,
+  JOINED_TARGET,
   joined,
   joinYaml,
   property,
@@ -49,11 +50,7 @@ describeSystem('A fresh Debian 12', () => {
     await configure(machine, joinYaml(controlPlane, { token: await controlPlane.createToken() }))
     await machine.run('systemctl start node-bootstrap')
     await joined(machine)
-    await until(
-      machine,
-      'the target is reached',
-      async () => (await activeState(machine, 'node-bootstrap-joined.target')) === 'active',
-    )
+    await until(machine, 'the target is reached', async () => (await activeState(machine, JOINED_TARGET)) === 'active')
     assert.match(await machine.run('node-bootstrap status'), /^state +healthy/m)
   })
 

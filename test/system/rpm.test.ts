@@ -3,7 +3,17 @@ import { VERSION } from '../../src/lib/version.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
 import { builtPackages } from '../harness/packages.ts'
-import { activeState, agentPid, configure, describeSystem, joined, joinYaml, until, useScene } from './scene.ts'
+import {
+  activeState,
+  agentPid,
+  configure,
+  describeSystem,
+  JOINED_TARGET,
+  joined,
+  joinYaml,
+  until,
+  useScene,
+} from './scene.ts'
 
 const CURRENT = 'readlink /var/lib/kubelet/pki/kubelet-client-current.pem'
 
@@ -33,11 +43,7 @@ describeSystem('A machine that has node-bootstrap from its rpm', () => {
     await configure(machine, joinYaml(controlPlane, { token: await controlPlane.createToken() }))
     await machine.run('systemctl start node-bootstrap')
     await joined(machine)
-    await until(
-      machine,
-      'the target is reached',
-      async () => (await activeState(machine, 'node-bootstrap-joined.target')) === 'active',
-    )
+    await until(machine, 'the target is reached', async () => (await activeState(machine, JOINED_TARGET)) === 'active')
   })
 
   it('is restarted by an upgrade from the version before, with its certificate and its join.yaml', async () => {

@@ -3,20 +3,22 @@ import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
 import { assertGolden, operatorSees } from './golden.ts'
 import {
+  activeEnterMs,
   activeState,
   agentPid,
   configure,
   describeSystem,
   installCommand,
+  JOINED_TARGET,
   joined,
   joinYaml,
   property,
   statusWhere,
+  systemdIsTold,
   until,
   useScene,
+  waitsForApproval,
 } from './scene.ts'
-
-const TARGET = 'node-bootstrap-joined.target'
 
 /** As packaging/drop-ins/kubelet.conf says, and a unit that is stricter about it. */
 const KUBELET = `
@@ -26,27 +28,17 @@ ExecStart=/bin/sleep infinity
 UNIT
   cat >/etc/systemd/system/strict.service <<'UNIT'
 [Unit]
-Requires=${TARGET}
-After=${TARGET}
+Requires=${JOINED_TARGET}
+After=${JOINED_TARGET}
 [Service]
 ExecStart=/bin/sleep infinity
 [Install]
-WantedBy=${TARGET}
+WantedBy=${JOINED_TARGET}
 UNIT
   install -D -m 644 /usr/share/node-bootstrap/drop-ins/kubelet.conf /etc/systemd/system/kubelet.service.d/node-bootstrap.conf
   systemctl daemon-reload
-  systemctl add-wants ${TARGET} kubelet.service
+  systemctl add-wants ${JOINED_TARGET} kubelet.service
   systemctl enable strict.service`
-
-const pending = (machine: Machine) =>
-  statusWhere(
-    machine,
-    'the request waits for approval',
-    ({ step, request }) => step === 'approval' && request?.createdAt !== undefined,
-  )
-
-const monotonicUs = async (machine: Machine, unit: string): Promise<number> =>
-  Number(await property(machine, 'ActiveEnterTimestampMonotonic', unit))
 
 describeSystem('A machine on its way into a cluster that approves by hand', () => {
   let machine: Machine
@@ -54,7 +46,7 @@ describeSystem('A machine on its way into a cluster that approves by hand', () =
   let name = ''
   const requests = async (): Promise<number> => (await controlPlane.listCertificateSigningRequests()).length
   const targetReached = () =>
-    until(machine, 'the target is reached', async () => (await activeState(machine, TARGET)) === 'active')
+    until(machine, 'the target is reached', async () => (await activeState(machine, JOINED_TARGET)) === 'active')
   const kubeletRuns = () =>
     until(machine, 'the kubelet runs', async () => (await activeState(machine, 'kubelet.service')) === 'active')
 
@@ -94,7 +86,7 @@ describeSystem('A machine on its way into a cluster that approves by hand', () =
     await machine.run('systemctl start kubelet.service')
     assert.equal(await activeState(machine, 'kubelet.service'), 'inactive')
     assert.match((await machine.attempt('systemctl start strict.service')).stderr, /dependency/)
-    assert.equal(await activeState(machine, TARGET), 'inactive')
+    assert.equal(await activeState(machine, JOINED_TARGET), 'inactive')
   })
 
   it('rebooted while undiscovered: the boot is not held up, and it finds the cluster when that is there', async () => {
@@ -102,26 +94,29 @@ describeSystem('A machine on its way into a cluster that approves by hand', () =
     assert.equal((await machine.run('systemctl is-system-running')).trim(), 'running')
     await statusWhere(machine, 'it is refused', ({ problem }) => problem?.code === 'connection-refused')
     await controlPlane.startApiServer()
-    name = (await pending(machine)).request?.name ?? ''
+    name = (await waitsForApproval(machine)).request?.name ?? ''
   })
 
   it('rebooted while its request waits: the same request, a boot that is not held up, and no kubelet', async () => {
     await machine.reboot()
     assert.equal((await machine.run('systemctl is-system-running')).trim(), 'running')
-    assert.equal((await pending(machine)).request?.name, name)
+    const { request, summary } = await waitsForApproval(machine)
+    assert.equal(request?.name, name)
     assert.equal(await requests(), 1)
-    assert.match(await property(machine, 'StatusText'), new RegExp(`^waiting for approval: .* ${name}$`))
-    assert.equal(await activeState(machine, TARGET), 'inactive')
+    assert.equal(summary, `waiting for approval: kubectl certificate approve ${name}`)
+    await systemdIsTold(machine, summary)
+    assert.equal(await activeState(machine, JOINED_TARGET), 'inactive')
     assert.equal(await activeState(machine, 'kubelet.service'), 'inactive')
     await assertGolden('waiting-for-approval', await operatorSees(machine))
   })
 
   it('approved: the target is reached, and what is ordered after it starts, in that order', async () => {
-    const beforeUs = Number(process.hrtime.bigint() / 1000n)
+    const beforeMs = Number(process.hrtime.bigint()) / 1e6
     await controlPlane.approve(name)
     await Promise.all([joined(machine), targetReached(), kubeletRuns()])
-    const [targetUs, kubeletUs] = [await monotonicUs(machine, TARGET), await monotonicUs(machine, 'kubelet.service')]
-    assert.ok(beforeUs < targetUs && targetUs <= kubeletUs, `${beforeUs}, ${targetUs}, ${kubeletUs}`)
+    const targetMs = await activeEnterMs(machine, JOINED_TARGET)
+    const kubeletMs = await activeEnterMs(machine, 'kubelet.service')
+    assert.ok(beforeMs < targetMs && targetMs <= kubeletMs, `${beforeMs}, ${targetMs}, ${kubeletMs}`)
     assert.equal(await activeState(machine, 'strict.service'), 'active')
     await assertGolden('joined', await operatorSees(machine))
   })
@@ -135,14 +130,14 @@ describeSystem('A machine on its way into a cluster that approves by hand', () =
 
   it('reset with the kubelet’s files: the kubelet is no longer started', async () => {
     await machine.run('node-bootstrap reset --yes --kubelet-files')
-    await machine.run(`systemctl stop kubelet.service strict.service ${TARGET}`)
+    await machine.run(`systemctl stop kubelet.service strict.service ${JOINED_TARGET}`)
     await machine.run('systemctl start kubelet.service')
     assert.equal(await activeState(machine, 'kubelet.service'), 'inactive')
   })
 
   it('approved while it is down: joined at the next boot with the same request, and the kubelet starts in it', async () => {
     await machine.run('systemctl start node-bootstrap')
-    const { request } = await pending(machine)
+    const { request } = await waitsForApproval(machine)
     await machine.powerOff()
     await controlPlane.approve(request?.name ?? '')
     await machine.powerOn()

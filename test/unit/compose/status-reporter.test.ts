@@ -7,6 +7,8 @@ import type { Files, Log, Notify } from '../../../src/lib/ports.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { joinedMarkPath, markJoined, readStatusFile } from '../../../src/store/status-file.ts'
 import { fieldAt, textAt } from '../../../src/lib/json.ts'
+import { turn } from '../../harness/simulation/agent.ts'
+import { SimulatedClock } from '../../harness/simulation/clock.ts'
 import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 
 const body = (summary: string, state: StatusBody['state'] = 'waiting'): StatusBody => ({
@@ -19,7 +21,7 @@ const body = (summary: string, state: StatusBody['state'] = 'waiting'): StatusBo
 describe('StatusReporter', () => {
   const directory = useTemporaryDirectory()
   const program = { version: '1', pid: 1, startTime: '2' }
-  let nowMs = 0
+  let clock: SimulatedClock
 
   const reporter = (files: Files = nodeFiles) => {
     const notify = sinon.stub<Notify>({
@@ -31,26 +33,60 @@ describe('StatusReporter', () => {
     })
     notify.status.resolves()
     const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log
-    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: () => Promise.resolve() }
     return { notify, log, it: new StatusReporter({ files, clock, log, notify }, directory.path, program) }
   }
   const written = () => readStatusFile(nodeFiles, directory.path)
 
   beforeEach(() => {
-    nowMs = Date.parse('2026-01-01T00:00:00Z')
+    clock = new SimulatedClock(Date.parse('2026-01-01T00:00:00Z'))
   })
 
-  it('writes what was reported last, and tells systemd each sentence once, in order', async () => {
-    const { it: told, notify } = reporter()
-    told.report(body('one'))
-    told.report(body('one'))
-    told.report(body('two'))
+  it('writes what was reported last', async () => {
+    const { it: told } = reporter()
+    for (const summary of ['one', 'one', 'two']) told.report(body(summary))
     await told.flush()
     assert.equal(textAt(await written(), 'summary'), 'two')
-    assert.deepEqual(
-      notify.status.args.map(([text]) => text),
-      ['one', 'two'],
-    )
+  })
+
+  describe('systemd', () => {
+    const sentencesTold = ({ status }: { status: sinon.SinonStub<[string], Promise<void>> }): string[] =>
+      status.args.map(([text]) => text)
+
+    it('is told a sentence once, when it has stood for a second', async () => {
+      const { it: told, notify } = reporter()
+      told.report(body('one'))
+      clock.pass(999)
+      told.report(body('one'))
+      await turn()
+      assert.deepEqual(sentencesTold(notify), [])
+      clock.pass(1)
+      await turn()
+      assert.deepEqual(sentencesTold(notify), ['one'])
+      for (const summary of ['two', 'one']) told.report(body(summary))
+      await told.flush()
+      assert.deepEqual(sentencesTold(notify), ['one'])
+    })
+
+    it('is not told what another sentence has replaced by then', async () => {
+      const { it: told, notify } = reporter()
+      told.report(body('one'))
+      clock.pass(500)
+      told.report(body('two'))
+      clock.pass(999)
+      await turn()
+      assert.deepEqual(sentencesTold(notify), [])
+      clock.pass(1)
+      await turn()
+      assert.deepEqual(sentencesTold(notify), ['two'])
+    })
+
+    it('is told the last sentence at the end, however short it has stood', async () => {
+      const { it: told, notify } = reporter()
+      told.report(body('one'))
+      await told.flush()
+      assert.deepEqual(sentencesTold(notify), ['one'])
+      assert.equal(clock.sleepers, 0)
+    })
   })
 
   it('writes nothing where nothing has changed', async () => {
@@ -77,7 +113,7 @@ describe('StatusReporter', () => {
     told.report(body('one'))
     await told.flush()
     const began = textAt(await written(), 'since')
-    nowMs += 60_000
+    clock.pass(60_000)
     told.report({ ...body('one'), step: 'key' })
     await told.flush()
     assert.equal(textAt(await written(), 'since'), began)
