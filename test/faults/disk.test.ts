@@ -98,16 +98,23 @@ const rowsOf = (what: string, episode: Episode | undefined, fault: Fault, places
 const rows = [
   ...rowsOf('a join', undefined, 'pages', [
     ['state', 4],
+    ['certificates', 1],
     ['kubeconfig', 1],
   ]),
   ...rowsOf('a join', undefined, 'inodes', [['certificates', 2]]),
-  ...rowsOf('a renewal', renewal, 'pages', [['state', 1]]),
+  ...rowsOf('a renewal', renewal, 'pages', [
+    ['state', 1],
+    ['certificates', 1],
+  ]),
   ...rowsOf('a renewal', renewal, 'inodes', [['certificates', 2]]),
   ...rowsOf('a renewal', renewal, 'read-only', [
     ['state', 1],
     ['certificates', 1],
   ]),
-  ...rowsOf('a join after a loss', rejoin, 'pages', [['state', 2]]),
+  ...rowsOf('a join after a loss', rejoin, 'pages', [
+    ['state', 2],
+    ['certificates', 1],
+  ]),
   ...rowsOf('a join after a loss', rejoin, 'inodes', [['certificates', 2]]),
 ]
 
