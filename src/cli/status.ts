@@ -9,7 +9,10 @@ export async function status(invocation: Invocation): Promise<ExitStatus> {
   const directory = await runtimeDirectory(invocation)
   const published = await readPublishedStatus(directory)
   if (published === undefined)
-    throw new BootstrapError('not-running', `no agent has run here: there is no status in ${directory}`)
+    throw new BootstrapError(
+      'not-running',
+      `there is no status in ${directory}: no agent has run here, or the one that runs cannot write there`,
+    )
   const { status: current, runs } = published
   process.stdout.write(
     invocation.values['json'] === true

@@ -120,9 +120,7 @@ async function runLoop(
   } finally {
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
-    await Promise.all([notify.stopping(), watch.close(), reporter.flush()])
-    // Nobody keeps them true any longer.
-    await reporter.followTextfile(undefined)
+    await Promise.all([notify.stopping(), watch.close(), reporter.end()])
     http.close()
   }
 }

@@ -1,21 +1,20 @@
 /**
  * Publishes where the node stands, to status.json, to systemd and as metrics, without holding the loop up: the latest word
- * wins. systemd is told only what stands for a while.
+ * wins, and what is no longer so is left standing nowhere.
  */
 import { metricsText } from '../agent/metrics.ts'
 import type { Status, StatusBody } from '../agent/status.ts'
 import type { Attempts } from '../agent/tally.ts'
-import { asBootstrapError } from '../lib/errors.ts'
+import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
 import type { Clock, Files, Log, Notify } from '../lib/ports.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { replaceFile } from '../store/durable-file.ts'
-import { markJoined, writeStatusFile } from '../store/status-file.ts'
+import { markJoined, statusPath, writeStatusFile } from '../store/status-file.ts'
+import { StandingSentence } from './standing-sentence.ts'
 
-/**
- * Nobody reads a sentence that is replaced sooner, and each is a process, systemd-notify: told at once, those of the steps
- * between approval and join took more of the processors than the steps.
- */
-const SENTENCE_STANDS_MS = 1000
+/** How soon a disk that has room again holds what is so, also where nothing new is reported: the pause doubles up to a minute. */
+const FIRST_RETRY_MS = 1000
+const LONGEST_RETRY_MS = 60_000
 
 export interface StatusReporterPorts {
   files: Files
@@ -31,7 +30,9 @@ export class StatusReporter {
   #configurationProblem: string | undefined
   #body: StatusBody | undefined
   #since = ''
-  #written = ''
+  /** The status that was taken up last, and the one that stands in status.json, as JSON. */
+  #taken = ''
+  #statusWritten = ''
   #attempts: readonly Attempts[] = []
   readonly #startedAtMs: number
   #textfile: string | undefined
@@ -39,16 +40,19 @@ export class StatusReporter {
   /** What the mark says; undefined while that is not known. */
   #marked: boolean | undefined
   #writing: Promise<void> | undefined
-  /** What systemd is to be told once it has stood long enough; the next one aborts that. */
-  #untold: string | undefined
-  #told: string | undefined
-  #standing = new AbortController()
+  /** Of the last writing. */
+  #failure: BootstrapError | undefined
+  #isRetrying = false
+  #retryMs = FIRST_RETRY_MS
+  readonly #ended = new AbortController()
+  readonly #sentence: StandingSentence
 
   constructor(ports: StatusReporterPorts, runtimeDirectory: string, program: Status['program']) {
     this.#ports = ports
     this.#runtimeDirectory = runtimeDirectory
     this.#program = program
     this.#startedAtMs = ports.clock.nowMs()
+    this.#sentence = new StandingSentence(ports.clock, ports.notify)
   }
 
   /** A configuration that cannot be used is part of the truth, while the last good one goes on. */
@@ -64,7 +68,7 @@ export class StatusReporter {
     this.#textfile = path
     this.#metricsWritten = ''
     // Without news of the node there is news of where it is told.
-    this.#written = ''
+    this.#taken = ''
     await this.flush()
     if (before !== undefined) await this.#ports.files.remove(before).catch(() => undefined)
     this.#write()
@@ -74,33 +78,29 @@ export class StatusReporter {
     this.#attempts = attempts
     if (this.#body?.state !== body.state || this.#body.summary !== body.summary) {
       this.#since = timestamp(this.#ports.clock.nowMs())
-      void this.#tellLater(body.summary)
+      this.#tellManager(body)
     }
     this.#body = body
     this.#write()
   }
 
-  /** Resolves when what was reported last is written and told. */
+  /** Resolves when what was reported last is written, or cannot be, and is told. */
   async flush(): Promise<void> {
-    this.#standing.abort()
-    await this.#tell()
     while (this.#writing !== undefined) await this.#writing
+    await this.#sentence.flush()
   }
 
-  async #tellLater(sentence: string): Promise<void> {
-    this.#untold = sentence
-    this.#standing.abort()
-    const { signal } = (this.#standing = new AbortController())
-    await this.#ports.clock.sleep(SENTENCE_STANDS_MS, signal)
-    if (!signal.aborted) await this.#tell()
+  /** Nobody keeps anything true from now on: the last status stays, for it names its process, and the metrics go. */
+  async end(): Promise<void> {
+    this.#ended.abort()
+    await this.flush()
+    await this.followTextfile(undefined)
   }
 
-  async #tell(): Promise<void> {
-    const sentence = this.#untold
-    this.#untold = undefined
-    if (sentence === undefined || sentence === this.#told) return
-    this.#told = sentence
-    await this.#ports.notify.status(sentence)
+  /** systemd hears by a socket, also where no file can be written. */
+  #tellManager({ summary }: Pick<StatusBody, 'summary'>): void {
+    const failure = this.#failure === undefined ? '' : `; the status cannot be written: ${this.#failure.message}`
+    void this.#sentence.tellLater(summary + failure)
   }
 
   #write(): void {
@@ -111,26 +111,76 @@ export class StatusReporter {
 
   async #writeLatest(): Promise<void> {
     for (let next = this.#render(); next !== undefined; next = this.#render()) {
-      this.#written = JSON.stringify(next)
-      try {
-        await writeStatusFile(this.#ports.files, this.#runtimeDirectory, next)
-        await this.#markJoined(next)
-        await this.#writeMetrics(next)
-      } catch (thrown) {
-        const { code, message, hint } = asBootstrapError(thrown)
-        this.#ports.log.warn(`the status cannot be written: ${message}`, { code, hint })
-        // The next report tries again, whether there is news or not.
-        this.#written = ''
-        return
-      }
+      this.#taken = JSON.stringify(next)
+      this.#tellFailure(await this.#publish(next), next)
+      if (this.#failure === undefined) continue
+      this.#taken = ''
+      void this.#retryLater()
+      return
+    }
+    this.#retryMs = FIRST_RETRY_MS
+  }
+
+  /** Each by itself: what cannot be told in one place is told in the others. The first failure. */
+  async #publish(status: Status): Promise<BootstrapError | undefined> {
+    let first: BootstrapError | undefined
+    const keep = (thrown: unknown): void => {
+      first ??= asBootstrapError(thrown)
+    }
+    await this.#writeStatus(status).catch(keep)
+    await this.#markJoined(status).catch(keep)
+    await this.#writeMetrics(status).catch(keep)
+    return first
+  }
+
+  async #writeStatus(status: Status): Promise<void> {
+    const text = JSON.stringify(status)
+    if (text === this.#statusWritten) return
+    this.#statusWritten = ''
+    const directory = this.#runtimeDirectory
+    await this.#replaceOrRemove(statusPath(directory), () => writeStatusFile(this.#ports.files, directory, status))
+    this.#statusWritten = text
+  }
+
+  /** What stood there is no longer so: where it cannot be replaced it goes, and in its room the new one may well fit. */
+  async #replaceOrRemove(path: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write()
+    } catch {
+      await this.#ports.files.remove(path)
+      await write()
     }
   }
 
+  #tellFailure(failure: BootstrapError | undefined, status: Status): void {
+    const before = this.#failure
+    if (before?.message === failure?.message) return
+    this.#failure = failure
+    this.#tellManager(status)
+    if (failure === undefined) this.#ports.log.info('the status is written again')
+    else {
+      const { code, message, hint } = failure
+      this.#ports.log.warn(`the status cannot be written: ${message}`, { code, hint })
+    }
+  }
+
+  async #retryLater(): Promise<void> {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    const pauseMs = this.#retryMs
+    this.#retryMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)
+    await this.#ports.clock.sleep(pauseMs, this.#ended.signal)
+    this.#isRetrying = false
+    if (!this.#ended.signal.aborted) this.#write()
+  }
+
   async #writeMetrics(status: Status): Promise<void> {
-    if (this.#textfile === undefined) return
+    const textfile = this.#textfile
+    if (textfile === undefined) return
     const text = metricsText(status, this.#attempts, this.#startedAtMs)
     if (text === this.#metricsWritten) return
-    await replaceFile(this.#ports.files, this.#textfile, text, 0o644)
+    this.#metricsWritten = ''
+    await this.#replaceOrRemove(textfile, () => replaceFile(this.#ports.files, textfile, text, 0o644))
     this.#metricsWritten = text
   }
 
@@ -153,6 +203,6 @@ export class StatusReporter {
       since: this.#since,
       ...(this.#configurationProblem === undefined ? {} : { configurationProblem: this.#configurationProblem }),
     }
-    return JSON.stringify(status) === this.#written ? undefined : status
+    return JSON.stringify(status) === this.#taken ? undefined : status
   }
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import sinon from 'sinon'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import { StatusReporter } from '../../../src/compose/status-reporter.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import type { Files, Log, Notify } from '../../../src/lib/ports.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { joinedMarkPath, markJoined, readStatusFile } from '../../../src/store/status-file.ts'
@@ -134,16 +137,100 @@ describe('StatusReporter', () => {
     assert.equal(fieldAt(await written(), 'configurationProblem'), undefined)
   })
 
-  it('survives a directory that cannot be written, says so, and writes again when it can', async () => {
-    const fault = sinon.stub().onFirstCall().rejects(new Error('no space'))
-    fault.callsFake((...args: Parameters<Files['createSynced']>) => nodeFiles.createSynced(...args))
-    const { it: told, log } = reporter({ ...nodeFiles, createSynced: fault })
-    told.report(body('one'))
-    await told.flush()
-    sinon.assert.calledOnceWithMatch(log.warn, 'the status cannot be written')
-    told.report(body('two'))
-    await told.flush()
-    assert.equal(textAt(await written(), 'summary'), 'two')
+  describe('on a disk that is full', () => {
+    let isFull: (path: string) => boolean
+    const create: Files['createSynced'] = (path, data, mode) =>
+      isFull(path)
+        ? Promise.reject(new BootstrapError('storage-full', `${path} cannot be written (ENOSPC)`))
+        : nodeFiles.createSynced(path, data, mode)
+    const files: Files = { ...nodeFiles, createSynced: create }
+    const isInRuntime = (path: string): boolean => dirname(path) === directory.path
+
+    beforeEach(() => {
+      isFull = isInRuntime
+    })
+
+    it('says so once, by its code and to systemd, and writes by itself when there is room', async () => {
+      const { it: told, log, notify } = reporter(files)
+      for (const summary of ['one', 'two']) {
+        told.report(body(summary))
+        await told.flush()
+      }
+      sinon.assert.calledOnceWithMatch(log.warn, 'the status cannot be written', { code: 'storage-full' })
+      assert.match(notify.status.lastCall.args[0], /^two; the status cannot be written: .*ENOSPC/)
+      isFull = () => false
+      clock.pass(1000)
+      await turn()
+      await told.flush()
+      assert.equal(textAt(await written(), 'summary'), 'two')
+      assert.equal(notify.status.lastCall.args[0], 'two')
+      sinon.assert.calledWithMatch(log.info, 'written again')
+    })
+
+    it('leaves no status and no metrics that are no longer so', async () => {
+      isFull = () => false
+      const { it: told } = reporter(files)
+      await told.followTextfile(directory.join('metrics', 'a.prom'))
+      told.report(body('one'))
+      await told.flush()
+      isFull = () => true
+      told.report(body('two', 'failed'))
+      await told.flush()
+      assert.equal(await written(), undefined)
+      assert.deepEqual(
+        (await readdir(directory.join('metrics'))).filter((name) => name.endsWith('.prom')),
+        [],
+      )
+    })
+
+    it('writes the new status in the room of the old one', async () => {
+      isFull = () => false
+      const { it: told, log } = reporter(files)
+      told.report(body('one'))
+      await told.flush()
+      const isThere = () => existsSync(join(directory.path, 'status.json'))
+      isFull = (path) => isInRuntime(path) && isThere()
+      told.report(body('two'))
+      await told.flush()
+      assert.equal(textAt(await written(), 'summary'), 'two')
+      sinon.assert.notCalled(log.warn)
+    })
+
+    for (const [what, isOut] of [
+      ['the status', isInRuntime],
+      ['the metrics', (path: string) => !isInRuntime(path)],
+    ] as const)
+      it(`for ${what} alone, tells the rest, and does not write that again with each attempt`, async () => {
+        isFull = isOut
+        const created = sinon.spy(create)
+        const { it: told } = reporter({ ...nodeFiles, createSynced: created })
+        const textfile = directory.join('metrics', 'a.prom')
+        await told.followTextfile(textfile)
+        told.report(body('one'))
+        await told.flush()
+        const attempts = created.callCount
+        clock.pass(1000)
+        await turn()
+        await told.flush()
+        assert.deepEqual(
+          [(await written()) !== undefined, existsSync(textfile)],
+          what === 'the status' ? [false, true] : [true, false],
+        )
+        assert.ok(created.callCount > attempts)
+        assert.equal(created.args.filter(([path]) => !isOut(path)).length, 1)
+      })
+
+    it('tries no more once it has ended', async () => {
+      const { it: told } = reporter(files)
+      told.report(body('one'))
+      await told.flush()
+      isFull = () => false
+      await told.end()
+      await turn()
+      await told.flush()
+      assert.equal(await written(), undefined)
+      assert.equal(clock.sleepers, 0)
+    })
   })
 
   describe('the mark that the node has joined', () => {
