@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { EXIT } from '../../../src/lib/errors.ts'
-import { assertEndedWith, DEADLINE_MS, createScene, itConcurrently, waitForJoin, waitForProblem } from './scene.ts'
+import {
+  assertEndedWith,
+  DEADLINE_MS,
+  createScene,
+  itConcurrently,
+  waitForJoin,
+  waitForProblem,
+  type Scene,
+} from './scene.ts'
 
 const isClusterInfo = ({ path }: { path: string }): boolean => path.endsWith('/configmaps/cluster-info')
 
@@ -36,7 +44,7 @@ describe('a bad bootstrap token', () => {
     assert.equal(scene.cluster.connections, 0)
   })
 
-  it('malformed in its file is named with its file, is not printed, and heals when the file is corrected', async () => {
+  it('malformed in its file is named with its file, and is not printed', async () => {
     await using scene = await createScene({ veteran: true })
     const tokenFile = join(scene.directory, 'token')
     await scene.configure({ discovery: { token: { token: undefined, tokenFile }, timeout: '1s' } })
@@ -49,12 +57,40 @@ describe('a bad bootstrap token', () => {
     assert.ok(!outcome.text.includes('abcdef0123456789abcdef'), 'the token is printed')
     assert.deepEqual(await scene.snapshot(), before)
     assert.equal(scene.cluster.connections, 0)
+  })
 
+  /** Where a good one may be put in the place of a file that holds none. */
+  const supplies: { name: string; supply: (scene: Scene, tokenFile: string) => Promise<void> }[] = [
+    {
+      name: 'malformed in its file heals when the file is corrected',
+      supply: ({ token }, tokenFile) => writeFile(tokenFile, `${token}\n`),
+    },
+    {
+      name: 'malformed in its file heals when the directory of the file is replaced in one step',
+      supply: async ({ token }, tokenFile) => {
+        const directory = dirname(tokenFile)
+        await mkdir(`${directory}.next`)
+        await writeFile(join(`${directory}.next`, basename(tokenFile)), `${token}\n`, { mode: 0o600 })
+        await rename(directory, `${directory}.before`)
+        await rename(`${directory}.next`, directory)
+      },
+    },
+    {
+      name: 'malformed in its file heals when join.yaml has one itself',
+      supply: (scene) => scene.configure(),
+    },
+  ]
+  itConcurrently(supplies, async ({ supply }) => {
+    await using scene = await createScene({ veteran: true })
+    const tokenFile = join(scene.directory, 'credentials/token')
+    await mkdir(dirname(tokenFile))
+    await writeFile(tokenFile, 'abcdef0123456789abcdef\n', { mode: 0o600 })
+    await scene.configure({ discovery: { token: { token: undefined, tokenFile } } })
     const agent = scene.daemon()
     const { retryInSeconds = 0 } = await waitForProblem(agent, 'token-malformed')
     // Longer than this test waits for anything: what wakes it up is the watch of the file.
     assert.ok(retryInSeconds * 1000 > 2 * DEADLINE_MS, `it tries again by itself in ${retryInSeconds} s`)
-    await writeFile(tokenFile, `${scene.token}\n`)
+    await supply(scene, tokenFile)
     await waitForJoin(agent)
   })
 
