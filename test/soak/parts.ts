@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { range } from '../bench/statistics.ts'
+import { median, range } from '../bench/statistics.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { startRealControlPlane } from '../harness/real-control-plane.ts'
 import { temporaryDirectory } from '../harness/temporary-directory.ts'
@@ -61,20 +61,26 @@ function textOf(path: string): string {
 
 /** As many as the budget of keys of an hour allows after the join. */
 const SUPPLIES = 5
+/** What a node without a certificate may lose of its time once it has a credential. A measurement: no test asserts a time. */
+const LONGEST_SUPPLY_MS = 1000
 
 async function supply(): Promise<Outcome> {
   const figures: string[] = []
+  let hasPassed = true
   for (const place of ['tokenFile', 'join.yaml'] satisfies Place[]) {
     await using directory = await temporaryDirectory()
     const controlPlane = await startEmbeddedControlPlane()
     try {
       const delaysMs = await supplyTokens({ controlPlane, directory: directory.path, place, runs: SUPPLIES })
-      figures.push(`${place} to request: ${range(delaysMs)} ms in ${delaysMs.length} runs`)
+      const isSoon = median(delaysMs) <= LONGEST_SUPPLY_MS
+      if (!isSoon) hasPassed = false
+      const verdict = isSoon ? '' : `: TOO LATE, the median is to be ${LONGEST_SUPPLY_MS} ms at most`
+      figures.push(`${place} to request: ${range(delaysMs)} ms in ${delaysMs.length} runs${verdict}`)
     } finally {
       await controlPlane.stop()
     }
   }
-  return { hasPassed: true, figures }
+  return { hasPassed, figures }
 }
 
 async function renewals({ renewals: count }: PartOptions): Promise<Outcome> {

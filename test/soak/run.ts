@@ -9,7 +9,8 @@ The long forms of what scripts/test has short forms of; without a PART all of th
   crash     every effect of a join, a renewal, a re-join and a CA rotation is a point of SIGKILL, and of a power cut
   model     random sequences of what can happen to a node: 1000, or --sequences N; MODEL_SEED=N for the same again
   faults    each write that fails in turn, a network that stays bad until the pauses are as long as they get, the clocks
-  supply    from a new token in tokenFile or join.yaml to the request of a node that had lost everything, five times each
+  supply    from a new token in tokenFile or join.yaml to the request of a node that had lost everything, five times each;
+            fails where the median is above a second
   renewals  ten-minute certificates of a real control plane, 3 or --renewals N, while a second process asks ten times a second
 
 On two quiet cores about half an hour; each test has its own limit. It ends with the figures of each part.
