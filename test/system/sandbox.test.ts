@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { constants } from 'node:os'
+import type { Status } from '../../src/agent/status.ts'
 import { ConnectProxy } from '../harness/connect-proxy.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
@@ -14,6 +16,7 @@ import {
   joinYaml,
   journal,
   leaveCluster,
+  statusWhere,
   until,
   useScene,
 } from './scene.ts'
@@ -37,6 +40,17 @@ const HOOKS = `hooks:
     - reloadOrRestart: [announcer.service]
 `
 
+const serving = (address: string): string => `certificate:
+  serving: { names: [worker-1.example.com], addresses: [${address}] }
+`
+
+/** As README.md says; the rest of a kubelet's configuration is its own. */
+const KUBELET_CONFIGURATION = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+tlsCertFile: /var/lib/kubelet/pki/kubelet-server-current.pem
+tlsPrivateKeyFile: /var/lib/kubelet/pki/kubelet-server-current.pem
+`
+
 const clusterFile = (server: string, caPem: string): string =>
   JSON.stringify({
     apiVersion: 'v1',
@@ -55,13 +69,22 @@ bootstrap:
 describeSystem('The sandbox of the unit', () => {
   let machine: Machine
   let controlPlane: ControlPlane
+  /** With hooks; of those tests that build on each other. */
+  let yaml = ''
   useScene(async (scene) => {
     ;({ machine, controlPlane } = scene)
     await machine.run(installCommand())
   })
 
-  const join = async (yaml: string): Promise<void> => {
-    await configure(machine, yaml)
+  const reloaded = () =>
+    until(
+      machine,
+      'the unit was reloaded',
+      async () => (await machine.attempt('test -e /run/announcer-reloaded')).status === 0,
+    )
+
+  const join = async (text: string): Promise<void> => {
+    await configure(machine, text)
     await machine.run('systemctl restart node-bootstrap')
     await joined(machine)
   }
@@ -80,6 +103,32 @@ describeSystem('The sandbox of the unit', () => {
     assert.notEqual(pid, '0')
     const told = await machine.attempt(`grep -lsaF ${secret} /proc/${pid}/environ /proc/${pid}/cmdline`)
     assert.deepEqual([told.status, told.stdout], [1, ''])
+  }
+
+  /** What the kubelet's server would present by the file that `key` of its configuration names; it must be root's alone. */
+  async function servedBy(key: 'tlsCertFile' | 'tlsPrivateKeyFile'): Promise<string> {
+    const path = await machine.run(`sed -n 's/^${key}: //p' /var/lib/kubelet/config.yaml`)
+    assert.equal((await machine.run(`stat --dereference --format='%U %a' ${path}`)).trim(), 'root 600')
+    return machine.run(`cat ${path}`)
+  }
+
+  /** Approves the serving certificate for this address, and resolves with it once it is in force. */
+  async function servedAt(address: string): Promise<X509Certificate> {
+    const wants = ({ serving: seen }: Status): boolean => seen?.request?.names?.includes(address) === true
+    const waiting = await statusWhere(
+      machine,
+      `the request for ${address} waits for approval`,
+      (status) => wants(status) && status.serving?.request?.createdAt !== undefined,
+    )
+    await controlPlane.approve(waiting.serving?.request?.name ?? '')
+    await statusWhere(
+      machine,
+      `the certificate for ${address} is in force`,
+      ({ state, serving: seen }) => state === 'healthy' && seen?.certificate?.names?.includes(address) === true,
+    )
+    const certificate = new X509Certificate(await servedBy('tlsCertFile'))
+    assert.ok(certificate.checkPrivateKey(createPrivateKey(await servedBy('tlsPrivateKeyFile'))))
+    return certificate
   }
 
   it('is rated at most 2.0 by systemd-analyze security', async () => {
@@ -116,7 +165,8 @@ describeSystem('The sandbox of the unit', () => {
   it('lets hooks run, and units be started by them', async () => {
     await machine.write('/etc/systemd/system/announcer.service', ANNOUNCER)
     await machine.run('systemctl daemon-reload')
-    await join(joinYaml(controlPlane, { token: await controlPlane.createToken(), more: HOOKS }))
+    yaml = joinYaml(controlPlane, { token: await controlPlane.createToken(), more: HOOKS })
+    await join(yaml)
     await until(
       machine,
       'the unit was started',
@@ -140,12 +190,22 @@ describeSystem('The sandbox of the unit', () => {
     // By the agent, inside: the command finds it, and does not take its place.
     assert.doesNotMatch((await machine.attempt('node-bootstrap renew')).stderr, /node-bootstrap \S+ starts/)
     assert.notEqual((await joined(machine)).certificate?.fingerprint, before)
-    await until(
-      machine,
-      'the unit was reloaded',
-      async () => (await machine.attempt('test -e /run/announcer-reloaded')).status === 0,
-    )
+    await reloaded()
+  })
+
+  it('lets the kubelet’s server have a certificate, another one for another address, and the hooks for each', async () => {
+    await machine.write('/var/lib/kubelet/config.yaml', KUBELET_CONFIGURATION)
+    for (const address of ['10.0.0.21', '10.0.0.22']) {
+      await machine.run('rm /run/announcer-reloaded')
+      await configure(machine, yaml + serving(address))
+      const certificate = await servedAt(address)
+      assert.equal(certificate.subjectAltName, `DNS:worker-1.example.com, IP Address:${address}`)
+      assert.ok(certificate.verify(new X509Certificate(controlPlane.caPem).publicKey))
+      await reloaded()
+    }
     await leaveCluster(machine)
+    assert.equal(await machine.run('ls /var/lib/kubelet/pki'), '')
+    await machine.run('rm /var/lib/kubelet/config.yaml')
   })
 
   it('lets the cluster be discovered by a file below /etc', async () => {
