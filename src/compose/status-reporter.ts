@@ -95,6 +95,7 @@ export class StatusReporter {
     this.#ended.abort()
     await this.flush()
     await this.followTextfile(undefined)
+    await this.flush()
   }
 
   /** systemd hears by a socket, also where no file can be written. */

@@ -153,19 +153,21 @@ const pointsOf = (effects: readonly TracedEffect[]): KillPoint[] =>
 const isAtRest = ({ state, summary, serving }: Status): boolean =>
   state === 'healthy' && summary.startsWith('joined') && (serving?.summary.includes('is renewed at') ?? true)
 
-/** An agent that dies before it rests needs no word; one that never rests is ended, and has then not ended well. */
+/** An agent that dies before it rests needs no word; rejects, and ends it, where it never does. */
 async function endOnceAtRest(agent: AgentProcess, statusPath: string): Promise<void> {
-  const died = agent.exited.then(() => {
-    throw new Error('the agent has ended')
+  let hasEnded = false
+  void agent.exited.then(() => {
+    hasEnded = true
   })
-  died.catch(() => undefined)
   try {
-    await eventually('the agent rests', { deadlineMs: DEADLINE_MS, hopeless: died }, async () => {
+    await eventually('the agent rests', { deadlineMs: DEADLINE_MS }, async () => {
+      if (hasEnded) return true
       const status = JSON.parse(await readFile(statusPath, 'utf8')) as Status
       return status.program.pid === agent.pid && isAtRest(status) ? true : undefined
     })
     agent.kill()
-  } catch {
+  } catch (thrown) {
     agent.kill('SIGKILL')
+    throw thrown
   }
 }
