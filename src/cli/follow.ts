@@ -42,13 +42,17 @@ export async function follow(runtimeDirectory: string, options: FollowOptions): 
 function describe(published: PublishedStatus | undefined): string {
   return published?.runs === true
     ? `${published.status.state}: ${published.status.summary}`
-    : 'no agent runs: it is waited for'
+    : `${absence(published)}: it is waited for`
 }
+
+/** An agent whose directory is full runs, and cannot say so. */
+const absence = (published: PublishedStatus | undefined): string =>
+  published === undefined ? 'there is no status' : 'no agent runs'
 
 /** With the code of what stands in the way, so that the exit status says it. */
 function tooLate({ goal, timeoutMs = 0 }: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
   const what = `not ${goal} within ${timeoutMs / 1000} s`
-  if (published?.runs !== true) return new BootstrapError('not-running', `${what}: no agent runs`)
+  if (published?.runs !== true) return new BootstrapError('not-running', `${what}: ${absence(published)}`)
   const { problem, summary } = published.status
   return problem !== undefined && isErrorCode(problem.code)
     ? new BootstrapError(problem.code, `${what}: ${problem.message}`, { hint: problem.hint })

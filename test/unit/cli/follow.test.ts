@@ -47,9 +47,15 @@ function following(
 describe('follow', () => {
   it('goes on until the goal is reached, and tells each change once', async () => {
     const waiting = published('waiting')
-    const { told, result } = following([undefined, undefined, waiting, waiting, published('healthy')])
+    const ended = published('waiting', {}, false)
+    const { told, result } = following([undefined, undefined, ended, waiting, waiting, published('healthy')])
     assert.equal((await result).status.state, 'healthy')
-    assert.deepEqual(told, ['no agent runs: it is waited for', 'waiting: it is waiting', 'healthy: it is healthy'])
+    assert.deepEqual(told, [
+      'there is no status: it is waited for',
+      'no agent runs: it is waited for',
+      'waiting: it is waiting',
+      'healthy: it is healthy',
+    ])
   })
 
   it('waits for ever where nothing is said of a time', async () => {
@@ -59,7 +65,7 @@ describe('follow', () => {
   })
 
   const stuck: [string, PublishedStatus | undefined, string, number][] = [
-    ['no agent runs', undefined, 'not-running', 69],
+    ['there is no status', undefined, 'not-running', 69],
     ['its agent has ended', published('waiting', {}, false), 'not-running', 69],
     ['it is only not yet so', published('waiting'), 'waiting-timed-out', 75],
     ['a problem stands in the way', published('failed', { problem: denied }), 'csr-denied', 77],
