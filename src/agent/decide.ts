@@ -79,7 +79,7 @@ export function decide(seen: Observed, nowMs: number): Action {
   if (seen.trust.kind === 'outdated' && !goesOnWithOutdated) return { kind: 'discover' }
   if (seen.identity.kind === 'ours' && isValid(standing)) {
     if (seen.identity.misplaced) return { kind: 'restore' }
-    if (!seen.published) return { kind: 'publish' }
+    if (!seen.published || !seen.trust.record.hasJoined) return { kind: 'publish' }
     if (standing === 'fresh')
       return whileFresh(seen, seen.identity, nowMs, isRecheckDue(seen, nowMs) ? { kind: 'recheck' } : undefined)
   }

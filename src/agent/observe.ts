@@ -37,7 +37,7 @@ export async function observe(
   const client = await seeCertificate({ ...look, kind: CLIENT, memory, names: undefined, refusedFingerprint })
   const names = await servingNames(network, configuration, cluster)
   const kubelet = await readKubelet(files, configuration)
-  const joined = await hasJoined(files, configuration, client.identity)
+  const joined = record?.hasJoined === true || (await hasJoinedByFiles(files, configuration, client.identity))
   const publication = cluster === undefined ? [] : await unpublished(files, configuration, cluster)
   const findings = tradeOffs({
     configuration,
@@ -112,7 +112,11 @@ async function readKubelet(files: Files, { kubelet }: JoinConfiguration): Promis
 }
 
 /** A node that has a pair, whatever has become of it, or the kubeconfig that comes after one. */
-async function hasJoined(files: Files, configuration: JoinConfiguration, identity: SeenIdentity): Promise<boolean> {
+async function hasJoinedByFiles(
+  files: Files,
+  configuration: JoinConfiguration,
+  identity: SeenIdentity,
+): Promise<boolean> {
   if (identity.kind !== 'absent') return true
   return isOwnKubeconfig((await readText(files, configuration.files.kubeconfig)) ?? '')
 }

@@ -100,7 +100,7 @@ export interface Observed extends SeenCertificate {
   findings: readonly Finding[]
   /** Those of the findings that policy.require forbids. */
   violations: readonly Finding[]
-  /** There is a pair, whatever has become of it, or the kubeconfig that comes after one. */
+  /** cluster.json says it; or there is a pair, whatever has become of it, or the kubeconfig that comes after one. */
   hasJoined: boolean
   /** Whether a request may be made with the bootstrap credential: recovery.rejoin forbids it to a node that had joined. */
   mayJoin: boolean

@@ -21,6 +21,11 @@ export interface ClusterRecord {
   verifiedAtMs: number
   /** How this cluster approved the request by which the machine first became its node; undefined until it has. */
   approval: Approval | undefined
+  /**
+   * This machine has been a node, with a certificate in its place and a kubeconfig beside it. False in a record of a version
+   * that did not write it down.
+   */
+  hasJoined: boolean
 }
 
 /** A kubeconfig of the largest size, six bytes for each character in JSON, beside a CA bundle of the largest size. */
@@ -52,7 +57,8 @@ function parseClusterRecord(value: unknown): ClusterRecord | undefined {
   const evidence = { method, source, verified, ...(tokenId === undefined ? {} : { tokenId }) } as const
   const document = parseDocument(fieldAt(value, 'document'))
   const approval = parseApproval(fieldAt(value, 'approval'))
-  const found = { cluster: { server, authorities }, evidence, document, verifiedAtMs, approval }
+  const hasJoined = fieldAt(value, 'hasJoined') === true
+  const found = { cluster: { server, authorities }, evidence, document, verifiedAtMs, approval, hasJoined }
   return { ...found, configurationDigest, inputsDigest }
 }
 
@@ -86,6 +92,7 @@ export async function writeClusterRecord(files: Files, stateDirectory: string, r
     document: record.document,
     verifiedAt: timestamp(record.verifiedAtMs),
     approval: record.approval,
+    hasJoined: record.hasJoined,
   }
   await replaceFile(files, clusterRecordPath(stateDirectory), `${JSON.stringify(content, null, 2)}\n`, 0o600, 0o700)
 }

@@ -36,6 +36,7 @@ export async function discover(context: ActionContext): Promise<void> {
     document,
     verifiedAtMs: ports.clock.nowMs(),
     approval: seen.trust.kind === 'unknown' ? undefined : seen.trust.record.approval,
+    hasJoined: seen.hasJoined,
   })
   // It may be another cluster than the one in which the request was seen: it is looked up there.
   memory.request = undefined

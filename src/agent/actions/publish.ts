@@ -1,19 +1,25 @@
-/** Writes the cluster's CA and the kubelet's kubeconfig; the kubeconfig last, because the kubelet waits for it. */
+/**
+ * Writes the cluster's CA and the kubelet's kubeconfig, in that order, because the kubelet waits for the kubeconfig; and
+ * then that this machine has joined, which outlives the files.
+ */
 import { readText } from '../../lib/text-file.ts'
 import { caFileText, isOwnCaFile } from '../../kube/cluster.ts'
 import { isOwnKubeconfig } from '../../kube/kubelet-kubeconfig.ts'
+import { writeClusterRecord } from '../../store/cluster-record.ts'
 import { replaceFile } from '../../store/durable-file.ts'
 import { verifiedCluster, type ActionContext } from '../context.ts'
 import { kubeconfigText } from '../desired.ts'
 
 export async function publish(context: ActionContext): Promise<void> {
   const { files, log } = context.ports
-  const { ca, kubeconfig } = context.configuration.files
-  const { cluster } = verifiedCluster(context)
+  const { ca, kubeconfig, state } = context.configuration.files
+  const record = verifiedCluster(context)
+  const { cluster } = record
   await keepForeign(context, ca, isOwnCaFile)
   await replaceFile(files, ca, caFileText(cluster), 0o644)
   await keepForeign(context, kubeconfig, isOwnKubeconfig)
   await replaceFile(files, kubeconfig, kubeconfigText(context.configuration, cluster), 0o600)
+  if (!record.hasJoined) await writeClusterRecord(files, state, { ...record, hasJoined: true })
   log.info('the kubeconfig is written', { kubeconfig, ca, server: cluster.server.href })
 }
 

@@ -59,6 +59,7 @@ describe('the state directory', () => {
       document: { url: 'https://a/b?c', text: 'kind: Config', etag: '"1"', lastModified: undefined },
       verifiedAtMs: 1_700_000_000_123,
       approval: { reason: 'AutoApproved', afterMs: 1000 },
+      hasJoined: true,
     }
     const path = (): string => join(directory, 'cluster.json')
 
@@ -110,7 +111,7 @@ describe('the state directory', () => {
         assert.equal(await readClusterRecord(files, directory), undefined, text)
       }
       await writeFile(path(), JSON.stringify(good))
-      assert.notEqual(await readClusterRecord(files, directory), undefined)
+      assert.equal((await readClusterRecord(files, directory))?.hasJoined, false)
     })
 
     it('throws nothing, whatever JSON it is', async () => {

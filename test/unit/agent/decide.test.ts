@@ -355,6 +355,23 @@ describe('decide: the table', () => {
     })
 })
 
+describe('decide: a record that does not say that the node has joined', () => {
+  const trust = { kind: 'verified', record: { ...record, hasJoined: false } } as const
+  const decideAt = (standing: keyof (typeof dimensions)['standing'], changes: Partial<Observed> = {}): Action => {
+    const { seen, nowMs } = seenIn({ ...fresh, standing })
+    return decide({ ...seen, trust, ...changes }, nowMs)
+  }
+
+  it('is published with a valid certificate, though its files are as they should be', () => {
+    assert.deepEqual([decideAt('fresh'), decideAt('due')], [{ kind: 'publish' }, { kind: 'publish' }])
+  })
+
+  it('is left as it is where there is no valid certificate', () => {
+    for (const standing of ['absent', 'expired', 'not-yet-valid'] as const)
+      assert.notEqual(decideAt(standing).kind, 'publish', standing)
+  })
+})
+
 describe('decide: where the kubelet renews', () => {
   const [verified, nowMs] = [{ kind: 'verified', record } as const, NOW_MS]
   const seen: Observed = { ...seenIn({ ...fresh, standing: 'fresh' }).seen, trust: verified, identity: kubelets }

@@ -62,6 +62,7 @@ export function recordFor(configuration: JoinConfiguration, authority: Certifica
     document: undefined,
     verifiedAtMs: NOW_MS - HOUR_MS,
     approval: undefined,
+    hasJoined: true,
   }
 }
 

@@ -1,0 +1,129 @@
+/** What `recovery.rejoin` holds a node to that has lost its files: cluster.json alone says that it had joined, and where. */
+import assert from 'node:assert/strict'
+import { readClusterRecord, writeClusterRecord } from '../../../src/store/cluster-record.ts'
+import { FakeCluster } from './fakes.ts'
+import { configurationWith, MINUTE_MS, tokenDiscovery } from './fixtures.ts'
+import { pinless, Stage } from './loop-stage.ts'
+
+const STATE = '/var/lib/node-bootstrap'
+const RECORD = `${STATE}/cluster.json`
+const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
+
+type IsLost = (path: string) => boolean
+
+const isOfPair: IsLost = (path) => path.startsWith('/var/lib/kubelet/pki/')
+
+const losses: readonly [loss: string, isLost: IsLost][] = [
+  ['its pair', isOfPair],
+  ['its pair and kubeconfig', (path) => isOfPair(path) || path === KUBECONFIG],
+  ['all but cluster.json', (path) => path !== RECORD],
+]
+
+const joinYaml = (rejoin: string, endpoint: string): ReturnType<typeof configurationWith> =>
+  configurationWith({
+    discovery: tokenDiscovery({ caCertHashes: [], unsafeSkipCAVerification: true, endpoints: [endpoint] }),
+    recovery: { rejoin },
+  })
+
+const SAME = '10.0.0.10:6443'
+const ELSEWHERE = '10.9.9.9:6443'
+
+async function joined(): Promise<Stage> {
+  const stage = new Stage({ configuration: joinYaml('same-cluster', SAME) })
+  await stage.runFor(10 * MINUTE_MS)
+  stage.clock.afterSleep = () => undefined
+  assert.equal(stage.status.state, 'healthy')
+  return stage
+}
+
+/** Started again after a loss, with what join.yaml says then, before the cluster that it finds. */
+async function bereft(isLost: IsLost, rejoin: string, endpoint = SAME, other?: FakeCluster): Promise<Stage> {
+  const { clock, files, cluster } = await joined()
+  for (const path of files.entries.keys()) if (isLost(path)) files.entries.delete(path)
+  const stage = new Stage({ configuration: joinYaml(rejoin, endpoint), clock, files, cluster: other ?? cluster })
+  await stage.runFor(10 * MINUTE_MS)
+  return stage
+}
+
+describe('a node that has lost', () => {
+  for (const [loss, isLost] of losses) {
+    it(`${loss} joins again in its cluster where recovery.rejoin is same-cluster`, async () => {
+      const stage = await bereft(isLost, 'same-cluster')
+      assert.equal(stage.status.state, 'healthy')
+      assert.equal(stage.cluster.posts.length, 2)
+    })
+
+    it(`${loss} asks no other cluster where recovery.rejoin is same-cluster`, async () => {
+      const other = new FakeCluster((await joined()).clock)
+      const stage = await bereft(isLost, 'same-cluster', ELSEWHERE, other)
+      assert.equal(other.posts.length, 0)
+      assert.equal(stage.status.problem?.code, 'other-cluster')
+    })
+
+    it(`${loss} joins another cluster where recovery.rejoin is any`, async () => {
+      const other = new FakeCluster((await joined()).clock)
+      const stage = await bereft(isLost, 'any', ELSEWHERE, other)
+      assert.equal(other.posts.length, 1)
+      assert.equal(stage.status.state, 'healthy')
+    })
+
+    for (const [where, endpoint] of [
+      ['its own', SAME],
+      ['another', ELSEWHERE],
+    ] as const)
+      it(`${loss} asks for nothing where recovery.rejoin is never and join.yaml names ${where} cluster`, async () => {
+        const stage = await bereft(isLost, 'never', endpoint)
+        assert.equal(stage.cluster.posts.length, 1)
+        assert.deepEqual([stage.status.state, stage.status.problem?.code], ['failed', 'rejoin-forbidden'])
+      })
+  }
+
+  it('everything is known to nobody: it joins as a new machine, whatever recovery.rejoin says', async () => {
+    const stage = await bereft(() => true, 'never')
+    assert.equal(stage.status.state, 'healthy')
+    assert.equal(stage.cluster.posts.length, 2)
+  })
+})
+
+describe('cluster.json', () => {
+  it('does not say that a machine has joined before it has, so that an interrupted first join goes on', async () => {
+    const configuration = joinYaml('never', SAME)
+    const stage = new Stage({ configuration })
+    stage.cluster.verdict = 'leave'
+    stage.onReport = ({ request }) => {
+      if (request?.createdAt !== undefined) stage.stop()
+    }
+    await stage.run()
+    const { clock, files, cluster } = stage
+    assert.equal((await readClusterRecord(files, STATE))?.hasJoined, false)
+    cluster.settle(cluster.requests[0]?.name ?? '', 'approve')
+    const again = new Stage({ configuration, clock, files, cluster })
+    await again.runFor(MINUTE_MS)
+    assert.equal(again.status.state, 'healthy')
+    assert.equal((await readClusterRecord(files, STATE))?.hasJoined, true)
+  })
+
+  it('of a version that did not write down that it has joined is told by what the node has, and writes it down', async () => {
+    const { clock, files, cluster } = await joined()
+    const record = await readClusterRecord(files, STATE)
+    assert.ok(record !== undefined)
+    await writeClusterRecord(files, STATE, { ...record, hasJoined: false })
+    const stage = new Stage({ configuration: joinYaml('never', SAME), clock, files, cluster })
+    await stage.runFor(MINUTE_MS)
+    assert.equal(stage.status.state, 'healthy')
+    assert.equal((await readClusterRecord(files, STATE))?.hasJoined, true)
+    assert.equal(cluster.posts.length, 1)
+  })
+
+  it('that is lost while the pair is there says again that the node has joined, once the cluster is discovered', async () => {
+    const { clock, files, cluster } = await joined()
+    files.entries.delete(RECORD)
+    const stage = new Stage({ configuration: configurationWith({ discovery: pinless }), clock, files, cluster })
+    // The certificate is not needed for it: what comes next may take it away.
+    stage.onReport = () => {
+      if (files.text(RECORD) !== undefined) stage.stop()
+    }
+    await stage.run()
+    assert.equal((await readClusterRecord(files, STATE))?.hasJoined, true)
+  })
+})
