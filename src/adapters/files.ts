@@ -1,6 +1,21 @@
-/** The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's. */
-import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readlink, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
+/**
+ * The files port over node:fs. It performs single effects and names what went wrong; composing them durably is store's.
+ * What only looks is done at once, in this thread: a look at rest is eighty such calls, each of which takes some microseconds
+ * here, and many times that by way of libuv's threads, which sleep and are woken for each. What writes and syncs can take
+ * long, and goes that way.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs'
+import { mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
@@ -41,20 +56,19 @@ function storageError(thrown: unknown, verb: string, path: string): BootstrapErr
 
 const isAbsence = (thrown: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(textAt(thrown, 'code') ?? '')
 
-async function attempt<Value>(verb: string, path: string, effect: () => Promise<Value>): Promise<Value> {
+async function attempt(verb: string, path: string, effect: () => Promise<void>): Promise<void> {
   try {
-    return await effect()
+    await effect()
   } catch (thrown) {
     throw storageError(thrown, verb, path)
   }
 }
 
-async function orAbsent<Value>(verb: string, path: string, effect: () => Promise<Value>): Promise<Value | undefined> {
+function orAbsent<Value>(verb: string, path: string, look: () => Value): Promise<Value | undefined> {
   try {
-    return await effect()
+    return Promise.resolve(look())
   } catch (thrown) {
-    if (isAbsence(thrown)) return undefined
-    throw storageError(thrown, verb, path)
+    return isAbsence(thrown) ? Promise.resolve(undefined) : Promise.reject(storageError(thrown, verb, path))
   }
 }
 
@@ -65,18 +79,22 @@ function kindOf(stats: Stats): FileFacts['kind'] {
 }
 
 /** Non-blocking, so that a FIFO in a file's place cannot hang the agent; what is no regular file is refused. */
-async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Array> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const stats = await handle.stat()
-  if (!stats.isFile()) throw new BootstrapError('storage-malformed', `${path} is no regular file`)
-  if (stats.size > maxBytes) throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
-  // One byte more than it had, to see whether it has grown since.
-  const buffer = Buffer.alloc(stats.size + 1)
-  let size = 0
-  while (size < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, size, buffer.length - size)
-    if (bytesRead === 0) return buffer.subarray(0, size)
-    size += bytesRead
+function readRegularFile(path: string, maxBytes: number): Uint8Array {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stats = fstatSync(descriptor)
+    if (!stats.isFile()) throw new BootstrapError('storage-malformed', `${path} is no regular file`)
+    if (stats.size > maxBytes) throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
+    // One byte more than it had, to see whether it has grown since.
+    const buffer = Buffer.alloc(stats.size + 1)
+    let size = 0
+    while (size < buffer.length) {
+      const bytesRead = readSync(descriptor, buffer, size, buffer.length - size, null)
+      if (bytesRead === 0) return buffer.subarray(0, size)
+      size += bytesRead
+    }
+  } finally {
+    closeSync(descriptor)
   }
   throw new BootstrapError('storage-failed', `${path} changed while it was read`, { hint: 'it is read again' })
 }
@@ -111,8 +129,8 @@ export const nodeFiles: Files = {
   read: (path, maxBytes) => orAbsent('read', path, () => readRegularFile(path, maxBytes)),
 
   stat: (path) =>
-    orAbsent('examined', path, async () => {
-      const stats = await lstat(path)
+    orAbsent('examined', path, () => {
+      const stats = lstatSync(path)
       return {
         kind: kindOf(stats),
         mode: stats.mode & 0o7777,
@@ -122,11 +140,11 @@ export const nodeFiles: Files = {
       }
     }),
 
-  readLink: (path) => orAbsent('read', path, () => readlink(path)),
+  readLink: (path) => orAbsent('read', path, () => readlinkSync(path)),
 
-  realPath: (path) => orAbsent('examined', path, () => realpath(path)),
+  realPath: (path) => orAbsent('examined', path, () => realpathSync.native(path)),
 
-  list: async (directory) => (await orAbsent('listed', directory, () => readdir(directory)))?.sort() ?? [],
+  list: async (directory) => (await orAbsent('listed', directory, () => readdirSync(directory)))?.sort() ?? [],
 
   makeDirectory: (path, mode) => attempt('created', path, () => makeDirectories(path, mode)),
 
