@@ -12,8 +12,9 @@ The long forms of what scripts/test has short forms of; without a PART all of th
   supply    from a new token in tokenFile or join.yaml to the request of a node that had lost everything, five times each;
             fails where the median is above a second
   renewals  ten-minute certificates of a real control plane, 3 or --renewals N, while a second process asks ten times a second
+  packages  in xz and for both architectures: built twice and compared, byte for byte, and held to lintian and rpmlint
 
-On two quiet cores about half an hour; each test has its own limit. It ends with the figures of each part.
+On two quiet cores about three quarters of an hour; each test has its own limit. It ends with the figures of each part.
 `
 
 const { values, positionals } = parseArgs({

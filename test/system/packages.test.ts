@@ -1,23 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { removeDirectoryAtExit } from '../harness/child-process.ts'
-import { buildPackages, builtPackages } from '../harness/packages.ts'
+import { readFile } from 'node:fs/promises'
+import { buildPackagesElsewhere, builtPackages, IN_SECONDS, packagesIn } from '../harness/packages.ts'
 import { inUnbootedRoot } from '../harness/unbooted-root.ts'
 import { describeSystem, found } from './scene.ts'
 
-const run = promisify(execFile)
-const repository = join(import.meta.dirname, '../..')
-
 const root = (): string => ('path' in found ? found.path : '')
-
-/** What the packages are made of. */
-const SOURCES = [
-  ...['docs', 'packaging', 'scripts', 'src', 'node_modules'],
-  ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'package-lock.json', 'tsconfig.json'],
-]
 
 const ENABLED = 'etc/systemd/system/multi-user.target.wants'
 const LEAVE_AN_IDENTITY = `
@@ -97,22 +84,7 @@ join.yaml.rpmsave
 describeSystem('The packages', () => {
   it('are the same to the byte, built elsewhere, later, with another umask, time zone, locale and settings of Node.js', async () => {
     const one = await builtPackages()
-    // On the same file system, so that its files can be links.
-    await mkdir(join(repository, '.cache'), { recursive: true })
-    const elsewhere = await mkdtemp(join(repository, '.cache/elsewhere '))
-    removeDirectoryAtExit(elsewhere)
-    await run('cp', ['--recursive', '--link', ...SOURCES.map((name) => join(repository, name)), elsewhere])
-    const umask = process.umask(0o077)
-    const environment = {
-      TZ: 'Asia/Tokyo',
-      LC_ALL: 'C',
-      LANG: 'de_DE.UTF-8',
-      NODE_COMPILE_CACHE: join(elsewhere, 'compiled'),
-      NODE_OPTIONS: '--stack-trace-limit=5',
-    }
-    const building = buildPackages(elsewhere, join(elsewhere, 'packages'), environment)
-    process.umask(umask)
-    const other = await building
+    const other = packagesIn(await buildPackagesElsewhere(IN_SECONDS))
     for (const format of ['deb', 'rpm'] as const)
       assert.ok((await readFile(one[format])).equals(await readFile(other[format])), `the .${format} differs`)
   })
