@@ -16,12 +16,12 @@ const toldAgain = (agent: AgentProcess, from: number): Promise<string> =>
   agent.waitForLine(/"message":"the status is written again"/, { from, timeoutMs: DEADLINE_MS })
 
 /** The metrics say that the node is healthy. */
-const isMeasured = (textfile: string): Promise<true> =>
+const healthyIn = (textfile: string): Promise<true> =>
   eventually(`healthy in ${textfile}`, { deadlineMs: DEADLINE_MS }, () =>
     Promise.resolve(readFileSync(textfile, 'utf8').includes('{state="healthy"} 1') ? true : undefined),
   )
 
-const withMetrics = (node: JoiningNode): string => join(node.directory, 'metrics/node.prom')
+const textfileOf = (node: JoiningNode): string => join(node.directory, 'metrics/node.prom')
 
 const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
 
@@ -30,14 +30,14 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
 
   it('files.runtime, from the start: the node joins, and the code, the metrics and `status` say so; what is missing comes by itself', async () => {
     const node = await suite.node()
-    const textfile = withMetrics(node)
+    const textfile = textfileOf(node)
     await node.configure({ metrics: { textfile } })
     using disk = new ScarceDisk(node.files.runtime)
     disk.leave(0, 'inodes')
     const agent = node.start()
     await agent.waitForLine(FULL, { timeoutMs: DEADLINE_MS })
     await agent.waitForLine(JOINED, { timeoutMs: DEADLINE_MS })
-    await isMeasured(textfile)
+    await healthyIn(textfile)
     await assertWhole(node, 1)
     const { code, agent: told } = await node.command('status')
     assert.equal(code, EXIT.unavailable)
@@ -54,7 +54,7 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
 
   it('the directory of the metrics, from the start, and files.runtime in a renewal: what is told is so, and no certificate is lost', async () => {
     const node = await suite.node()
-    const textfile = withMetrics(node)
+    const textfile = textfileOf(node)
     await node.configure({ metrics: { textfile } })
     using metrics = new ScarceDisk(dirname(textfile))
     using runtime = new ScarceDisk(node.files.runtime)
@@ -66,7 +66,7 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     let from = agent.lines.length
     metrics.relieve()
     await toldAgain(agent, from)
-    await isMeasured(textfile)
+    await healthyIn(textfile)
 
     from = agent.lines.length
     await renewal(node, agent, () => {
