@@ -50,7 +50,7 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     await node.joined(agent)
     assert.ok(existsSync(mark))
     await terminate(agent)
-  })
+  }).timeout(3 * DEADLINE_MS)
 
   it('the directory of the metrics, from the start, and files.runtime in a renewal: what is told is so, and no certificate is lost', async () => {
     const node = await suite.node()
@@ -81,5 +81,5 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     )
     await assertWhole(node, 2)
     await terminate(agent)
-  })
+  }).timeout(3 * DEADLINE_MS)
 })
