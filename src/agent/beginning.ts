@@ -6,6 +6,7 @@ export const NOTHING_SEEN: Observed = {
   serving: undefined,
   rediscoveryFailed: false,
   identity: { kind: 'absent' },
+  isUntried: false,
   published: false,
   hooks: undefined,
   failedHooks: undefined,
@@ -32,7 +33,7 @@ const nothingRemembered = (): CertificateMemory => ({
   failedHooks: undefined,
 })
 
-/** Who runs once ends with the join, and asks nothing after it: that is for `Loop` to change. */
+/** Who runs once ends when its certificate is accepted, and asks nothing after it: that is for `Loop` to change. */
 export const newMemory = (): Memory => ({
   ...nothingRemembered(),
   serving: nothingRemembered(),

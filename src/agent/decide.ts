@@ -19,6 +19,8 @@ export type RestReason =
   | 'rejoin-forbidden'
   | 'budget-spent'
   | 'renewal-overdue'
+  /** The first certificate is in place, and the API server has not accepted it yet. */
+  | 'untried'
   /** Of a serving certificate: it is asked for by the node itself, for its addresses. */
   | 'not-joined'
   | 'addresses-unknown'
@@ -80,8 +82,10 @@ export function decide(seen: Observed, nowMs: number): Action {
   if (seen.identity.kind === 'ours' && isValid(standing)) {
     if (seen.identity.misplaced) return { kind: 'restore' }
     if (!seen.published || !seen.trust.record.hasJoined) return { kind: 'publish' }
-    if (standing === 'fresh')
-      return whileFresh(seen, seen.identity, nowMs, isRecheckDue(seen, nowMs) ? { kind: 'recheck' } : undefined)
+    const recheck: Action | undefined = isRecheckDue(seen, nowMs) ? { kind: 'recheck' } : undefined
+    // Nothing is built on it before it has authenticated once, and nothing but its lapse takes its place.
+    if (seen.isUntried) return recheck ?? { kind: 'rest', untilMs: Infinity, because: 'untried' }
+    if (standing === 'fresh') return whileFresh(seen, seen.identity, nowMs, recheck)
   }
   // Whoever is refused may be accepted again, when the control plane has been put right.
   if ((standing === 'due' || standing === 'refused') && isRecheckDue(seen, nowMs)) return { kind: 'recheck' }
@@ -97,7 +101,8 @@ export function decideServing(seen: Observed, serving: SeenServing, nowMs: numbe
   const isForbidden = seen.violations.some(stopsJoining)
   // Whose cluster is in doubt asks nothing of it, unless the doubt cannot be settled: then it is the one of before.
   const isKnown = seen.trust.kind === 'verified' || isForbidden || seen.rediscoveryFailed
-  if (seen.trust.kind === 'unknown' || !isKnown || !isValid(standingOf(seen.identity, nowMs)))
+  const hasJoined = isValid(standingOf(seen.identity, nowMs)) && !seen.isUntried
+  if (seen.trust.kind === 'unknown' || !isKnown || !hasJoined)
     return { kind: 'rest', untilMs: Infinity, because: 'not-joined' }
   const standing = standingOf(serving.identity, nowMs)
   if (serving.identity.kind === 'ours' && isValid(standing)) {

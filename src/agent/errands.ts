@@ -26,9 +26,8 @@ export const isTimeFor = (failed: FailedErrand | undefined, nowMs: number): bool
 
 /** A certificate that nobody has asked about is asked about at once. */
 export function isRecheckDue({ nextRecheckMs, failedRecheck, authentication }: Observed, nowMs: number): boolean {
-  if (nextRecheckMs === undefined) return false
   if (failedRecheck !== undefined) return isTimeFor(failedRecheck, nowMs)
-  return authentication.kind === 'unasked' || hasCome(nextRecheckMs, nowMs)
+  return authentication.kind === 'unasked' || (nextRecheckMs !== undefined && hasCome(nextRecheckMs, nowMs))
 }
 
 /** Of one certificate; only the client's is rechecked. */

@@ -86,7 +86,7 @@ export class Loop {
     this.#beginAnew()
   }
 
-  /** Who runs once ends with the join, and asks nothing after it. */
+  /** Who runs once ends when its certificate is accepted, and asks nothing after it. */
   #askLater(): void {
     if (this.#once) return
     const nowMs = this.#ports.clock.nowMs()
@@ -211,7 +211,8 @@ export class Loop {
   /** The node's own certificate needs nothing: tells of it. False where `once` is to find another end. */
   async #settle(action: Action & { kind: 'rest' }, seen: Observed, signal: AbortSignal): Promise<boolean> {
     const error = restingError(seen, action.because)
-    const isDone = isJoined(action.because) && seen.violations.length === 0
+    const isAccepted = seen.authentication.kind === 'accepted'
+    const isDone = isJoined(action.because) && isAccepted && seen.violations.length === 0
     if (this.#once && error !== undefined && !isDone) {
       await this.#fail(this.#client, error, undefined)
       await this.#sleep(this.#client.heldForMs, signal)

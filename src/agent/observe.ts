@@ -33,8 +33,7 @@ export async function observe(
   const record = trust.kind === 'unknown' ? undefined : trust.record
   const cluster = record?.cluster
   const look = { files, configuration, cluster }
-  const refusedFingerprint = refusedForGood(memory)
-  const client = await seeCertificate({ ...look, kind: CLIENT, memory, names: undefined, refusedFingerprint })
+  const client = await seeCertificate({ ...look, kind: CLIENT, memory, names: undefined, ...answersOf(memory) })
   const names = await servingNames(network, configuration, cluster)
   const kubelet = await readKubelet(files, configuration)
   const joined = record?.hasJoined === true || (await hasJoinedByFiles(files, configuration, client.identity))
@@ -52,7 +51,7 @@ export async function observe(
     serving:
       names &&
       (await seeServing(
-        { ...look, kind: SERVING, memory: memory.serving, names, refusedFingerprint: undefined },
+        { ...look, kind: SERVING, memory: memory.serving, names, ...answersOf(undefined) },
         names,
         kubelet,
       )),
@@ -85,9 +84,15 @@ export async function observe(
 
 const isThere = async (files: Files, path: string): Promise<boolean> => (await files.stat(path)) !== undefined
 
-/** The certificate that counts as lost because the API server has refused it twice. */
-const refusedForGood = ({ authentication }: Memory): string | undefined =>
-  authentication?.kind === 'refused' && authentication.isConfirmed ? authentication.fingerprint : undefined
+/** Which certificate the API server has accepted, and which counts as lost because it was refused twice. */
+const answersOf = (memory: Memory | undefined): Pick<Look, 'refusedFingerprint' | 'acceptedFingerprint'> => {
+  const authentication = memory?.authentication
+  const isRefused = authentication?.kind === 'refused' && authentication.isConfirmed
+  return {
+    refusedFingerprint: isRefused ? authentication.fingerprint : undefined,
+    acceptedFingerprint: authentication?.kind === 'accepted' ? authentication.fingerprint : undefined,
+  }
+}
 
 function seenAuthentication(identity: SeenIdentity, { authentication }: Memory): SeenAuthentication {
   const fingerprint = identity.kind === 'ours' ? identity.pair.certificate.fingerprint : undefined

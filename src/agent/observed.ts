@@ -59,6 +59,8 @@ export interface FailedErrand {
 /** What was seen of one kind of certificate, and of the way to the next one. */
 export interface SeenCertificate {
   identity: SeenIdentity
+  /** The API server has never accepted it as the node's identity: the request that it answers is kept until it has. */
+  isUntried: boolean
   /** The hooks that are still to be run for the certificate in force. */
   hooks: DueHooks | undefined
   /** Of those hooks. */
@@ -134,7 +136,7 @@ export interface Memory extends CertificateMemory {
   /** Of the certificate with that fingerprint. */
   authentication: ({ fingerprint: string } & Exclude<SeenAuthentication, { kind: 'unasked' }>) | undefined
   bundle: SeenBundle | undefined
-  /** When, by the wall clock, the cluster is asked again whether all is as it was; undefined: never, as in `run --once`. */
+  /** When, by the wall clock, the cluster is asked again whether all is as it was; undefined: once is enough, as in `run --once`. */
   nextRecheckMs: number | undefined
   failedRecheck: FailedErrand | undefined
 }

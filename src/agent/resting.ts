@@ -21,14 +21,14 @@ export function besideTheWay(seen: Observed): BootstrapError | undefined {
 
 /** Of the client certificate; undefined where all is well. */
 export const restingError = (seen: Observed, because: RestReason): BootstrapError | undefined =>
-  because === 'fresh' ? besideTheWay(seen) : waitingError(seen, because)
+  because === 'fresh' || because === 'untried' ? besideTheWay(seen) : waitingError(seen, because)
 
 /** Of the serving certificate, likewise. */
 export function servingRestError(
   { refusal, failedHooks }: SeenServing,
   because: RestReason,
 ): BootstrapError | undefined {
-  if (because === 'fresh') return failedHooks?.error
+  if (because === 'fresh' || because === 'untried') return failedHooks?.error
   if (because === 'budget-spent')
     return new BootstrapError(
       'serving-budget-spent',
@@ -39,7 +39,7 @@ export function servingRestError(
 
 function waitingError(
   seen: Pick<Observed, 'refusal' | 'violations'>,
-  because: Exclude<RestReason, 'fresh'>,
+  because: Exclude<RestReason, 'fresh' | 'untried'>,
 ): BootstrapError | undefined {
   switch (because) {
     case 'not-joined':

@@ -50,6 +50,8 @@ export interface Look {
   names: SubjectNames | undefined
   /** Of the certificate that the API server has refused for good. */
   refusedFingerprint: string | undefined
+  /** Of the certificate that the API server has accepted since the agent started. */
+  acceptedFingerprint: string | undefined
 }
 
 export async function seeCertificate(look: Look): Promise<SeenCertificate> {
@@ -63,9 +65,11 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
   const pending = spent ? undefined : wanted
+  const isUntried = kept !== undefined && lacksTrial(kept, identity, look)
   const hooks = identity.kind === 'ours' ? await seeHooks(look, identity.pair.certificate.fingerprint) : undefined
   return {
     identity,
+    isUntried,
     hooks,
     failedHooks: hooks?.certificate === memory.failedHooks?.certificate ? memory.failedHooks : undefined,
     pending,
@@ -73,8 +77,8 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     refusal,
     keysMadeAtMs: await seeKeysMade(look),
     leftOver: await seeLeftOver(look, identity, {
-      pending: spent && identity.kind === 'ours',
-      refusal: recorded !== undefined && (kept === undefined || spent),
+      pending: spent && !isUntried && identity.kind === 'ours',
+      refusal: recorded !== undefined && (kept === undefined || (spent && !isUntried)),
       askedRenewal,
     }),
     oddities: [
@@ -224,6 +228,13 @@ function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, ov
   if (pending === undefined) return false
   return overcome?.name === pending.name || (identity.kind === 'ours' && identity.pair.key.equals(pending.key))
 }
+
+/** A first certificate stands beside its request until the API server has accepted it; a further one is tried out before. */
+const lacksTrial = (pending: PendingRequest, identity: SeenIdentity, { kind, acceptedFingerprint }: Look): boolean =>
+  kind.name === 'client' &&
+  identity.kind === 'ours' &&
+  identity.pair.key.equals(pending.key) &&
+  identity.pair.certificate.fingerprint !== acceptedFingerprint
 
 /** A refusal is about one key: it stands until another has taken that one's place, as long as nothing else has changed. */
 function stands(refusal: Refusal | undefined, kept: PendingRequest | undefined, look: Look): boolean {

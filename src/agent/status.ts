@@ -15,7 +15,7 @@ import { isServed, servingProblem, servingSummary, type ServingInput } from './s
 import type { FailureFacts } from './track.ts'
 
 /**
- * healthy: a valid identity in place. degraded: valid, but something fails; or lost, and a credential is needed to come
+ * healthy: a valid identity in place, which the API server has accepted. degraded: valid, but something fails; or lost, and a credential is needed to come
  * back. waiting: on its way. failed: needs a person.
  */
 export const STATES = ['healthy', 'degraded', 'waiting', 'failed'] as const
@@ -89,11 +89,10 @@ export interface StatusInput {
 
 export type StatusBody = Omit<Status, 'version' | 'program' | 'since' | 'configurationProblem'>
 
-/** Hooks come after the way. */
+/** What is not here comes after the way. */
 const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
   discover: 'cluster',
   restore: 'certificate',
-  tidy: 'kubeconfig',
   'make-key': 'key',
   submit: 'request',
   'await-outcome': 'approval',
@@ -127,8 +126,7 @@ function stateOf(input: StatusInput): State {
     const problem = failure?.error ?? besideTheWay(seen)
     const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
     if (problem !== undefined || isHeldUp) return 'degraded'
-    // Who rests and has not asked is `run --once`: nobody is left who would ask.
-    if (seen.authentication.kind === 'unasked' && action.kind !== 'rest') return 'waiting'
+    if (seen.authentication.kind === 'unasked') return 'waiting'
     return servesWell(input) ? 'healthy' : 'degraded'
   }
   if (action.kind === 'rest') return WAITING.includes(action.because) ? 'waiting' : 'failed'
@@ -137,9 +135,9 @@ function stateOf(input: StatusInput): State {
   return failure === undefined || failure.transient ? 'waiting' : 'failed'
 }
 
-/** A certificate that is valid and accepted as far as is known, with CA and kubeconfig beside it. */
+/** A certificate that is valid and was accepted once, with CA and kubeconfig beside it. */
 function isInPlace(seen: Observed, nowMs: number): boolean {
-  return isValid(standingOf(seen.identity, nowMs)) && seen.published
+  return isValid(standingOf(seen.identity, nowMs)) && seen.published && !seen.isUntried
 }
 
 /** A kubelet that is to have a serving certificate is not well without a valid one. */
@@ -152,7 +150,7 @@ const servingProblemOf = ({ seen, serving, nowMs }: StatusInput): BootstrapError
   seen.serving && serving && servingProblem(seen.serving, serving, nowMs)
 
 /** Rests that end by themselves. */
-const WAITING: readonly RestReason[] = ['not-yet-valid', 'budget-spent']
+const WAITING: readonly RestReason[] = ['not-yet-valid', 'budget-spent', 'untried']
 
 const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome'>, string>> = {
   discover: 'looking for the cluster',
@@ -186,6 +184,8 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
   switch (action.because) {
     case 'fresh':
       return besideTheWay(seen)?.message ?? `joined; the certificate is renewed at ${timestamp(action.untilMs)}`
+    case 'untried':
+      return `the certificate is in place, but the API server has not accepted it yet: ${besideTheWay(seen)?.message ?? ''}`
     case 'not-yet-valid':
       return "the certificate lies in this machine's future: is the clock right?"
     case 'budget-spent':

@@ -57,8 +57,9 @@ export class Told {
     if (this.#resting === because) return
     this.#resting = because
     if (error === undefined || because === 'fresh') this.#log.info('joined', { node, renewAt: timestamp(untilMs) })
-    // What policy forbids is told with the findings.
-    else if (error.code !== 'policy-violated') this.#log.error(error.message, { code: error.code, hint: error.hint })
+    // What policy forbids is told with the findings, and what the API server said when it was asked.
+    else if (error.code !== 'policy-violated' && because !== 'untried')
+      this.#log.error(error.message, { code: error.code, hint: error.hint })
   }
 
   /** Something is done: the next rest is told. */

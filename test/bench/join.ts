@@ -32,6 +32,7 @@ const PHASES = {
   'certificate issued': /the certificate is issued/,
   'certificate on disk': /the certificate is installed/,
   'kubeconfig on disk': /the kubeconfig is written/,
+  'certificate accepted': /^joined$/,
 } as const
 
 const scratch = await mkdtemp(join(tmpdir(), 'node-bootstrap-bench-'))

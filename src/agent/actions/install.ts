@@ -1,6 +1,7 @@
 /**
  * Checks the issued certificate and makes it, with its key, the current pair. Nothing is replaced before every check has
- * passed and, where a good pair is in force, the API server has taken the new one for this node once.
+ * passed and, where a good pair is in force, the API server has taken the new one for this node once. Without one it is
+ * installed first, so that no crash and no outage can lose it, and tried out in its place (recheck).
  */
 import { isAutomatic } from '../../findings/trade-offs.ts'
 import { firstApproval, NODES_GROUP } from '../../kube/certificate-signing-request.ts'
@@ -46,7 +47,7 @@ export async function install(context: ActionContext): Promise<void> {
   certificateMemory.installedFingerprint = leaf.fingerprint
   if (isIdentity) rememberIdentity(context, leaf, isTriedOut, nowMs)
   const state = stateDirectory(configuration.files, kind)
-  await removePendingRequest(ports.files, state)
+  if (isTriedOut || !isIdentity) await removePendingRequest(ports.files, state)
   await removeAskedRenewal(ports.files, state)
   certificateMemory.request = undefined
   ports.log.info(`the ${kind.title} is installed`, { path, notAfter: timestamp(leaf.notAfterMs) })
@@ -71,7 +72,7 @@ async function recordApproval(context: ActionContext): Promise<void> {
   await writeClusterRecord(ports.files, configuration.files.state, { ...record, approval })
 }
 
-/** Whether there is a pair to lose; without one the kubelet's own first use tells as much, and the join costs a request less. */
+/** Whether there is a pair to lose. */
 const isInForce = ({ seen }: ActionContext, nowMs: number): boolean =>
   ['fresh', 'due', 'refused'].includes(standingOf(seen.identity, nowMs))
 

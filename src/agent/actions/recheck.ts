@@ -10,6 +10,7 @@ import { requireAuthentication } from '../../kube/own-node.ts'
 import { asBootstrapError, BootstrapError, EXIT } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/timestamp.ts'
 import { writeClusterRecord, type ClusterRecord } from '../../store/cluster-record.ts'
+import { removePendingRequest } from '../../store/pending-request.ts'
 import { areSameAuthorities, distinctAuthorities, requireSuccessor } from '../ca-bundle.ts'
 import { apiServer, verifiedCluster, type ActionContext } from '../context.ts'
 import { recheckIntervalMs, REFUSAL_RECHECK_MS } from '../errands.ts'
@@ -18,11 +19,14 @@ import { findCluster } from './discover.ts'
 
 /** Throws what kept the question about the certificate from being answered. */
 export async function recheck(context: ActionContext): Promise<void> {
-  const { memory, ports } = context
+  const { memory, ports, configuration } = context
   memory.authentication = await askAboutCertificate(context)
-  memory.bundle = await lookAtBundle(context)
-  const { kind } = memory.authentication
-  const pauseMs = kind === 'refused' ? REFUSAL_RECHECK_MS : recheckIntervalMs(ports.random.fraction())
+  const isAccepted = memory.authentication.kind === 'accepted'
+  if (isAccepted && context.seen.isUntried) await removePendingRequest(ports.files, configuration.files.state)
+  const isOnlyAsked = memory.nextRecheckMs === undefined
+  if (isOnlyAsked && isAccepted) return
+  if (!isOnlyAsked) memory.bundle = await lookAtBundle(context)
+  const pauseMs = isAccepted ? recheckIntervalMs(ports.random.fraction()) : REFUSAL_RECHECK_MS
   memory.nextRecheckMs = ports.clock.nowMs() + pauseMs
 }
 

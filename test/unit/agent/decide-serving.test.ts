@@ -25,6 +25,7 @@ const spent = Array<number>(REJOIN_BUDGET).fill(NOW_MS)
 
 const none: SeenServing = {
   identity: { kind: 'absent' },
+  isUntried: false,
   hooks: undefined,
   failedHooks: undefined,
   pending: undefined,

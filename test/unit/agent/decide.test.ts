@@ -438,6 +438,7 @@ describe('decide: for any facts and any time', () => {
           isRefused,
         })),
     ),
+    isUntried: fc.boolean(),
     published: fc.boolean(),
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
     pending: fc.constantFrom(undefined, pendingFor(pair)),
@@ -495,6 +496,18 @@ describe('decide: for any facts and any time', () => {
         const standing = standingOf(seen.identity, nowMs)
         if (seen.refusal === undefined || standing === 'due') return
         assert.ok(!['make-key', 'submit', 'await-outcome', 'install'].includes(decide(seen, nowMs).kind))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('never builds on a certificate that the API server has not accepted', () => {
+    fc.assert(
+      fc.property(anySeen, anyMs, (seen, nowMs) => {
+        const action = decide({ ...seen, isUntried: true }, nowMs)
+        assert.ok(action.kind !== 'run-hooks' && action.kind !== 'tidy')
+        assert.ok(action.kind !== 'rest' || action.because !== 'fresh')
+        assert.ok(!('as' in action) || action.as === 'bootstrap')
       }),
       { numRuns: 5000 },
     )

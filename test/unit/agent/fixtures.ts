@@ -121,6 +121,7 @@ export const refusalAt = (atMs: number, kind: Refusal['kind'] = 'denied'): Refus
 
 /** What the disk says of a node where nothing is odd and nothing was asked for before. */
 export const NOTHING_ODD = {
+  isUntried: false,
   serving: undefined,
   hasJoined: false,
   mayJoin: true,

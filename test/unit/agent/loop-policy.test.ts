@@ -204,7 +204,7 @@ describe('Loop: whether the bootstrap token is still valid', () => {
   it('is never asked by run --once', async () => {
     const stage = new Stage({ once: true })
     await stage.run()
-    assert.equal(stage.cluster.seen.length, 5)
+    assert.equal(stage.cluster.seen.length, 6)
   })
 
   it('degrades the node where policy wants it spent, and does no more', async () => {
