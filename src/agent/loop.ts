@@ -14,12 +14,13 @@ import { isErrand } from './errands.ts'
 import { Failures } from './failures.ts'
 import { observe } from './observe.ts'
 import type { Observed } from './observed.ts'
+import { LONGEST_ACTION_MS, Pace } from './pace.ts'
 import { isJoined, restingError } from './resting.ts'
 import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
 import { Track } from './track.ts'
-import { isDoing, isFree, isWatching, msUntilFree, stepsOf, waitOf, type Doing, type Step, type Turn } from './turn.ts'
+import { isFree, isWatching, msUntilFree, stepsOf, waitOf, type Doing, type Step, type Turn } from './turn.ts'
 import { statusOf, type StatusBody } from './status.ts'
 
 export interface LoopPorts extends AgentPorts {
@@ -27,14 +28,8 @@ export interface LoopPorts extends AgentPorts {
   report: (status: StatusBody, attempts: readonly Attempts[]) => void
 }
 
-/** Timers follow the wall clock: a suspended or stepped machine is noticed within this. */
-const LONGEST_SLEEP_MS = 60_000
-/** No action takes longer: a watch ends after 5 minutes, and what else there is has its own limits below that. */
-const LONGEST_ACTION_MS = 15 * 60_000
 /** What is not over by then hangs: the server is asked to end it after 5 minutes. */
 const LONGEST_WATCH_MS = 6 * 60_000
-/** By how much a loaded machine may be late. */
-const PROMISE_GRACE_MS = 60_000
 
 export class Loop {
   readonly #ports: LoopPorts
@@ -45,11 +40,10 @@ export class Loop {
   readonly #failures: Failures
   readonly #tally = new Tally()
   readonly #told: Told
+  readonly #pace: Pace
   #configuration: JoinConfiguration
   #wake = new AbortController()
   #seen: Observed = NOTHING_SEEN
-  /** When, by the monotonic clock, it will have come round again. */
-  #promisedMs: number
 
   constructor(ports: LoopPorts, configuration: JoinConfiguration, once: boolean) {
     this.#ports = ports
@@ -59,13 +53,13 @@ export class Loop {
     this.#client = new Track(CLIENT, ports.clock)
     this.#serving = new Track(SERVING, ports.clock)
     this.#failures = new Failures(ports, this.#memory, (track) => once && track === this.#client)
-    this.#promisedMs = ports.clock.monotonicMs() + LONGEST_ACTION_MS
+    this.#pace = new Pace(ports.clock)
     this.#askLater()
   }
 
   /** It has not come round as it promised: something in it hangs, although the process may be well. */
   get isOverdue(): boolean {
-    return this.#ports.clock.monotonicMs() > this.#promisedMs
+    return this.#pace.isOverdue
   }
 
   /** The last failure on the way to the node's identity, until something succeeds. */
@@ -112,7 +106,7 @@ export class Loop {
   async run(stop: AbortSignal): Promise<boolean> {
     while (!stop.aborted) {
       if (this.#wake.signal.aborted) this.#wake = new AbortController()
-      this.#promiseWithin(LONGEST_ACTION_MS)
+      this.#pace.promiseWithin(LONGEST_ACTION_MS)
       const signal = AbortSignal.any([stop, this.#wake.signal])
       const seen = await this.#look(signal)
       if (seen !== undefined && (await this.#turn(seen, signal, stop)) === 'done') return true
@@ -135,9 +129,9 @@ export class Loop {
       return await this.#observe()
     } catch (thrown) {
       if (signal.aborted) return undefined
-      await this.#fail(this.#client, thrown, undefined)
+      await this.#failUnlessHeld(thrown)
       this.#report(this.#seen, this.#stepsOf(this.#seen)[0].action)
-      await this.#sleep(this.#client.heldForMs, signal)
+      await this.#pace.sleep(this.#client.heldForMs, signal)
       return undefined
     }
   }
@@ -187,8 +181,8 @@ export class Loop {
     const { seen, steps, signal } = turn
     const [own] = steps
     const { action } = own
-    for (const step of steps) if (step.action.kind === 'rest') step.track.rest(step.action.because)
     if (action.kind === 'rest' && !(await this.#settle(action, seen, signal))) return 'again'
+    for (const step of steps) if (step.action.kind === 'rest') step.track.rest(step.action.because)
     this.#report(seen, action)
     if (action.kind === 'rest' && this.#once) return 'done'
     // A token of another discovery configuration may be that of another cluster.
@@ -201,8 +195,7 @@ export class Loop {
     if (watched.length > 0) await this.#watch(watched, turn)
     else {
       if (action.kind === 'rest') client.close()
-      const longestMs = steps.every(isDoing) ? Infinity : LONGEST_SLEEP_MS
-      await this.#sleep(Math.min(this.#msUntilNews(turn), longestMs), signal)
+      await this.#pace.sleep(this.#msUntilNews(turn), signal)
     }
     for (const step of steps) if (step.action.kind === 'rest') step.track.beginAttempt()
     return 'again'
@@ -214,8 +207,8 @@ export class Loop {
     const isAccepted = seen.authentication.kind === 'accepted'
     const isDone = isJoined(action.because) && isAccepted && seen.violations.length === 0
     if (this.#once && error !== undefined && !isDone) {
-      await this.#fail(this.#client, error, undefined)
-      await this.#sleep(this.#client.heldForMs, signal)
+      await this.#failUnlessHeld(error)
+      await this.#pace.sleep(this.#client.heldForMs, signal)
       return false
     }
     this.#told.tellOfRest(action, error, this.#configuration.node.name)
@@ -237,11 +230,11 @@ export class Loop {
       over.abort()
     }
     const waits = watched.map((step) => this.#perform(step, { ...turn, signal }))
-    if (turn.steps.length > watched.length) waits.push(this.#lookOn({ ...turn, signal }))
+    waits.push(this.#lookOn({ ...turn, signal }))
     await Promise.all(waits.map((each) => each.finally(end)))
   }
 
-  /** For what is not watched: looks once a minute, as at rest, until that leads elsewhere; no longer than any watch lasts. */
+  /** Beside the watches: looks once a minute, as at rest, until that leads elsewhere; no longer than any watch lasts. */
   async #lookOn(turn: Turn): Promise<void> {
     const { clock } = this.#ports
     const endMs = clock.monotonicMs() + LONGEST_WATCH_MS
@@ -250,8 +243,13 @@ export class Loop {
       const seen = await this.#observe().catch(() => undefined)
       return seen !== undefined && this.#stepsOf(seen).map(waitOf).join() === before
     }
-    do await this.#sleep(Math.min(this.#msUntilNews(turn), LONGEST_SLEEP_MS), turn.signal)
+    do await this.#pace.sleep(this.#msUntilNews(turn), turn.signal)
     while (!turn.signal.aborted && clock.monotonicMs() < endMs && (await isAsBefore()))
+  }
+
+  /** Of a look or a rest: one that comes while the node's own certificate is left alone is no further attempt. */
+  async #failUnlessHeld(thrown: unknown): Promise<void> {
+    if (this.#client.heldForMs === 0) await this.#fail(this.#client, thrown, undefined)
   }
 
   /** Throws with `once`, where that was the end. `action`: undefined where it was a look, or a rest. */
@@ -263,15 +261,6 @@ export class Loop {
     const seen = await this.#observe().catch(() => this.#seen)
     this.#report(seen, this.#stepsOf(seen)[0].action)
     throw end
-  }
-
-  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    this.#promiseWithin(ms)
-    await this.#ports.clock.sleep(ms, signal)
-  }
-
-  #promiseWithin(ms: number): void {
-    this.#promisedMs = this.#ports.clock.monotonicMs() + ms + PROMISE_GRACE_MS
   }
 
   #report(seen: Observed, action: Action): void {

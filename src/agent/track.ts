@@ -27,13 +27,16 @@ export interface FailurePolicy {
   msUntilLapse: number
 }
 
+const NOT_HELD = { monotonic: -Infinity, wall: -Infinity }
+
 export class Track {
   readonly kind: CertificateKind
   readonly #clock: Clock
   readonly #streaks = new Streaks()
   #attemptBeganMs: number
   #failure: FailureFacts | undefined
-  #heldUntilMs = -Infinity
+  /** By the monotonic clock, and by the wall clock, which alone goes on in a suspend: until the first of them. */
+  #heldUntilMs = NOT_HELD
   /** What has succeeded last, and was not followed by anything else. */
   #done: Action['kind'] | undefined
 
@@ -50,14 +53,15 @@ export class Track {
 
   /** How long it is left alone yet. */
   get heldForMs(): number {
-    return Math.max(0, this.#heldUntilMs - this.#clock.monotonicMs())
+    const { monotonic, wall } = this.#heldUntilMs
+    return Math.max(0, Math.min(monotonic - this.#clock.monotonicMs(), wall - this.#clock.nowMs()))
   }
 
   /** As after a changed configuration: it is left alone no longer. What has failed is told until something succeeds. */
   beginAnew(): void {
     this.#done = undefined
     this.#streaks.clear()
-    this.#heldUntilMs = -Infinity
+    this.#heldUntilMs = NOT_HELD
     this.beginAttempt()
   }
 
@@ -97,10 +101,10 @@ export class Track {
     const transient = isTransient(failure)
     // Who is told to come back only after the attempt is over need not wait for it.
     const isOver = once && (!transient || failure.elapsedMs + (error.retryAfterMs ?? 0) >= attemptMs)
-    const delayMs = isOver ? undefined : retryDelayMs(failure, fraction)
-    this.#heldUntilMs = nowMs + Math.min(delayMs ?? 0, msUntilLapse)
-    const nextAttemptMs = delayMs === undefined ? undefined : this.#clock.nowMs() + delayMs
-    this.#failure = { error, transient, nextAttemptMs }
+    const delayMs = isOver ? 0 : Math.min(retryDelayMs(failure, fraction), msUntilLapse)
+    const nextAttemptMs = this.#clock.nowMs() + delayMs
+    this.#heldUntilMs = { monotonic: nowMs + delayMs, wall: nextAttemptMs }
+    this.#failure = { error, transient, nextAttemptMs: isOver ? undefined : nextAttemptMs }
     return this.#failure
   }
 }

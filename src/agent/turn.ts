@@ -43,8 +43,10 @@ export function msUntilFree({ track, certificate, action }: Step, nowMs: number)
   return Math.min(Math.max(action.untilMs - nowMs, 0), msUntilNextAttempt(certificate, nowMs))
 }
 
-/** What a step waits for, in a word: another word is news. */
+/** What a step waits for, in a few words: other words are news. */
 export function waitOf(step: Step): string {
-  if (step.action.kind === 'rest') return step.action.because
-  return isFree(step) ? step.action.kind : `${step.action.kind} later`
+  const { action } = step
+  if (action.kind === 'rest') return action.because
+  const what = 'as' in action ? `${action.kind} as ${action.as}` : action.kind
+  return isFree(step) ? what : `${what} later`
 }

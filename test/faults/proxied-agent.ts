@@ -59,7 +59,8 @@ export class ProxiedAgent implements AsyncDisposable {
         files: nodeFiles,
         network: { ownAddresses: () => Promise.resolve([]) },
         clock: this.clock,
-        random: { fraction: () => 0.5 },
+        // No pause is longer than a minute, at which the wall clock is looked at: each is one sleep.
+        random: { fraction: () => 0.49 },
         processes: systemProcesses,
         http,
         client: new ApiClient(http, this.clock, 'test'),
@@ -120,6 +121,12 @@ export class ProxiedAgent implements AsyncDisposable {
   /** Nothing is left to do, and it has begun to wait for the next time. */
   async atRest(): Promise<void> {
     await this.until(() => this.status?.state === 'healthy' && this.status.step === undefined)
+    await this.clock.paused()
+  }
+
+  /** So many failures were told, and it has begun to wait after the last. */
+  async waitingAfter(failures: number): Promise<void> {
+    await this.until(() => this.failures >= failures)
     await this.clock.paused()
   }
 

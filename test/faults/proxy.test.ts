@@ -67,7 +67,7 @@ const ways: readonly Way[] = [
       return agent.watching(1)
     },
     during: async (agent) => {
-      await agent.clock.paused()
+      await agent.waitingAfter(1)
       approveAll(agent)
     },
     requests: 1,
@@ -121,7 +121,7 @@ describe('a proxy between the node and its cluster', () => {
       await fault.begin(agent)
       await way.during(agent)
       for (let count = 0; count < FAILED_ATTEMPTS; count += 1) {
-        await agent.clock.paused()
+        await agent.waitingAfter(from.failures + count + 1)
         checkBounded(agent, from)
         assert.ok(openRequests(agent) <= 1)
         if (isRenewal) assert.deepEqual([agent.current, agent.status?.state], [old, 'degraded'])

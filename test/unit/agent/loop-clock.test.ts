@@ -6,6 +6,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
 import { Stage } from './loop-stage.ts'
 
 const PENDING = '/var/lib/node-bootstrap/pending-request.pem'
+const RECORD = '/var/lib/node-bootstrap/cluster.json'
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** As Node's timers: what is longer than they can count ends at once. */
@@ -90,6 +91,106 @@ describe('Loop: a suspend, in which the wall clock alone goes on', () => {
       )
       assert.equal(stage.status.state, 'healthy')
     })
+})
+
+/** Who had the request's state looked up or watched, in order. */
+const watchers = ({ cluster }: Stage): string[] =>
+  cluster.seen.filter(({ isWatch }) => isWatch).map(({ requester }) => requester)
+
+describe('Loop: a suspend during the pause after a failure', () => {
+  const failure = new BootstrapError('unreachable', 'nobody answers', { retryAfterMs: 10 * MINUTE_MS })
+  const rows: readonly [sentence: string, asleepMs: number, requester: string][] = [
+    ['that goes past its end is noticed within a minute, and the next attempt is made', 15 * MINUTE_MS, 'node'],
+    [
+      'that goes past the end of the certificate is noticed within a minute, and the node joins',
+      5 * HOUR_MS,
+      'bootstrap',
+    ],
+  ]
+  for (const [sentence, asleepMs, requester] of rows)
+    it(sentence, async () => {
+      const clock = new TimerClock()
+      const stage = new Stage({ clock })
+      stage.cluster.certificateMs = 4 * HOUR_MS
+      let awokeMs = Infinity
+      stage.cluster.fault = ({ method, requester: by }) =>
+        method === 'POST' && by === 'node' && awokeMs === Infinity ? failure : undefined
+      clock.beforeSleep = () => {
+        if (awokeMs < Infinity || stage.status.problem?.code !== 'unreachable') return
+        clock.step(asleepMs)
+        awokeMs = clock.monotonicMs()
+      }
+      stage.onReport = () => {
+        if (stage.cluster.posts.length === 3) stage.stop()
+      }
+      await stage.runFor(DAY_MS)
+      assert.ok(clock.monotonicMs() - awokeMs <= MINUTE_MS, `${clock.monotonicMs() - awokeMs} ms`)
+      assert.deepEqual(
+        stage.cluster.posts.map((post) => post.requester),
+        ['bootstrap', 'node', requester],
+      )
+      assert.equal(stage.messages('warn').filter((message) => message === failure.message).length, 1)
+    })
+
+  it('and none at all: the pause is as long as it was told, for all the looks in it', async () => {
+    const stage = new Stage()
+    stage.cluster.fault = ({ method }) => (method === 'POST' ? failure : undefined)
+    stage.onReport = () => {
+      if (stage.cluster.posts.length === 3) stage.stop()
+    }
+    await stage.runFor(DAY_MS)
+    const [first, second, third] = stage.cluster.posts.map(({ atMs }) => atMs)
+    const told = stage.lines.flatMap(({ fields }) => fields['retryInSeconds'] ?? [])
+    assert.deepEqual(
+      told.slice(0, 2).map(Number),
+      [second, third].map((atMs, index) => Math.round(((atMs ?? 0) - ([first, second][index] ?? 0)) / 100) / 10),
+    )
+    assert.equal(stage.messages('warn').filter((message) => message === failure.message).length, told.length)
+  })
+})
+
+describe('Loop: while a request waits for approval', () => {
+  it('looks once a minute, and breaks no watch off for it', async () => {
+    const stage = new Stage()
+    stage.cluster.verdict = 'leave'
+    await stage.runFor(5 * MINUTE_MS)
+    assert.deepEqual(stage.clock.sleeps, Array<number>(5).fill(MINUTE_MS))
+    assert.deepEqual(watchers(stage), ['bootstrap'])
+  })
+
+  it('a suspend past the end of the certificate is noticed within a minute, and the watch goes on by the other credential', async () => {
+    const clock = new TimerClock()
+    const stage = new Stage({ clock })
+    stage.cluster.certificateMs = HOUR_MS
+    stage.onReport = ({ state }) => {
+      if (state === 'healthy') stage.cluster.verdict = 'leave'
+    }
+    let awokeMs = Infinity
+    clock.beforeSleep = () => {
+      if (awokeMs < Infinity) stage.stop()
+      else if (watchers(stage).at(-1) === 'node') {
+        clock.step(2 * HOUR_MS)
+        awokeMs = clock.monotonicMs()
+      }
+    }
+    await stage.runFor(DAY_MS)
+    assert.deepEqual(watchers(stage), ['bootstrap', 'node', 'bootstrap'])
+    assert.equal(clock.monotonicMs() - awokeMs, MINUTE_MS)
+    assert.equal(stage.cluster.posts.length, 2)
+  })
+
+  it('a cluster record that is lost is noticed within a minute', async () => {
+    const stage = new Stage()
+    stage.cluster.verdict = 'leave'
+    stage.clock.afterSleep = () => {
+      stage.files.entries.delete(RECORD)
+    }
+    stage.onReport = ({ step }) => {
+      if (step === 'cluster' && stage.clock.sleeps.length > 0) stage.stop()
+    }
+    await stage.runFor(HOUR_MS)
+    assert.deepEqual(stage.clock.sleeps, [MINUTE_MS])
+  })
 })
 
 describe('Loop: a certificate that has lapsed by a clock that is wrong', () => {

@@ -1,0 +1,37 @@
+/** How the loop spends its time: it sleeps no longer than a minute, and says by when it will have come round again. */
+import type { Clock } from '../lib/ports.ts'
+
+/** Timers do not follow the wall clock: a suspended or stepped machine is noticed within this. */
+const LONGEST_SLEEP_MS = 60_000
+/** No action takes longer: a watch ends after 5 minutes, and what else there is has its own limits below that. */
+export const LONGEST_ACTION_MS = 15 * 60_000
+/** By how much a loaded machine may be late. */
+const PROMISE_GRACE_MS = 60_000
+
+export class Pace {
+  readonly #clock: Clock
+  /** When, by the monotonic clock, it will have come round again. */
+  #promisedMs: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#promisedMs = clock.monotonicMs() + LONGEST_ACTION_MS
+  }
+
+  /** What was promised is not kept. */
+  get isOverdue(): boolean {
+    return this.#clock.monotonicMs() > this.#promisedMs
+  }
+
+  promiseWithin(ms: number): void {
+    this.#promisedMs = this.#clock.monotonicMs() + ms + PROMISE_GRACE_MS
+  }
+
+  /** For `longMs`, or until the wall clock is to be looked at again; then there is time for a look. Infinity is no timer's. */
+  async sleep(longMs: number, signal: AbortSignal): Promise<void> {
+    const ms = Math.min(longMs, LONGEST_SLEEP_MS)
+    this.promiseWithin(ms)
+    await this.#clock.sleep(ms, signal)
+    this.promiseWithin(LONGEST_ACTION_MS)
+  }
+}
