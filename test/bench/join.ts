@@ -15,6 +15,7 @@ import { spawnAgent } from '../harness/agent-process.ts'
 import { writeJoinConfiguration } from '../harness/join-configuration.ts'
 import { startRealControlPlane } from '../harness/real-control-plane.ts'
 import { TcpProxy } from '../harness/tcp-proxy.ts'
+import { PACKAGED_ENVIRONMENT, PACKAGED_OPTIONS } from './as-packaged.ts'
 import { HostileEndpoints } from './hostile-endpoints.ts'
 import { Peer, PEER_VARIANTS, type PeerVariant } from './peer.ts'
 import { median, range } from './statistics.ts'
@@ -160,7 +161,8 @@ async function joinOnce(
   const requestsBefore = await countRequests(isOfTheAgent)
   const beganMs = performance.timeOrigin + performance.now()
   const agent = spawnAgent({
-    entry: [process.execPath, join(program, 'node-bootstrap.cjs')],
+    entry: [process.execPath, ...PACKAGED_OPTIONS, join(program, 'node-bootstrap.cjs')],
+    env: PACKAGED_ENVIRONMENT,
     args: ['run', '--once'],
     configPath: path,
   })

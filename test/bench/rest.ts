@@ -12,7 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { spawnAgent } from '../harness/agent-process.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { writeJoinConfiguration } from '../harness/join-configuration.ts'
-import { BARE_LIBRARIES, spawnBareNode } from './bare-node.ts'
+import { PACKAGED_ENVIRONMENT, PACKAGED_OPTIONS } from './as-packaged.ts'
+import { BARE_ENVIRONMENT, BARE_LIBRARIES, spawnBareNode } from './bare-node.ts'
 import { memoryOf, processorMsOf, WakeUps } from './process-cost.ts'
 import { NotifySocket } from './notify-socket.ts'
 import { median, range } from './statistics.ts'
@@ -23,9 +24,8 @@ const RELOADS = 60
 /** V8 gives memory back some time after the last allocation. */
 const SETTLE_MS = 60_000
 const STARTS = 10
-/** As packaging/systemd/node-bootstrap.service and packaging/node-bootstrap have it. */
-const UNIT = { WATCHDOG_USEC: '600000000', MALLOC_ARENA_MAX: '1' }
-const NODE_OPTIONS = ['--disable-sigusr1']
+/** As packaging/systemd/node-bootstrap.service has it. */
+const UNIT = { ...PACKAGED_ENVIRONMENT, WATCHDOG_USEC: '600000000', MALLOC_ARENA_MAX: '1' }
 const PROGRAM = join(import.meta.dirname, '../../dist/node-bootstrap.cjs')
 
 function row(...cells: readonly string[]): void {
@@ -56,7 +56,7 @@ async function measure(configPath: string): Promise<void> {
 
 function spawnDaemon(configPath: string): ReturnType<typeof spawnAgent> {
   const env = { ...UNIT, NOTIFY_SOCKET: socket.path, WATCHDOG_PID: undefined }
-  return spawnAgent({ entry: [process.execPath, ...NODE_OPTIONS, PROGRAM], args: ['run'], configPath, env })
+  return spawnAgent({ entry: [process.execPath, ...PACKAGED_OPTIONS, PROGRAM], args: ['run'], configPath, env })
 }
 
 interface RestingCost {
@@ -100,7 +100,7 @@ async function startRow(configPath: string): Promise<void> {
 
 async function bareStartMs(): Promise<number> {
   const beganMs = performance.now()
-  await once(spawn(process.execPath, ['-e', BARE_LIBRARIES], { stdio: 'ignore' }), 'exit')
+  await once(spawn(process.execPath, ['-e', BARE_LIBRARIES], { stdio: 'ignore', env: BARE_ENVIRONMENT }), 'exit')
   return performance.now() - beganMs
 }
 

@@ -179,7 +179,8 @@ describeSystem('The sandbox of the unit', () => {
   it('is known by its name and its own arguments, and a SIGUSR1 opens no debugger', async () => {
     const pid = await agentPid(machine)
     assert.equal(await machine.run(`cat /proc/${pid}/comm`), 'node-bootstrap\n')
-    const program = '/usr/lib/node-bootstrap/node --disable-sigusr1 /usr/lib/node-bootstrap/node-bootstrap.cjs'
+    const program =
+      '/usr/lib/node-bootstrap/node --disable-sigusr1 --use-openssl-ca /usr/lib/node-bootstrap/node-bootstrap.cjs'
     assert.equal(await machine.run(`tr '\\0' ' ' </proc/${pid}/cmdline`), `${program} run `)
     // In each of its threads: by one of them it would come through.
     for (const [, blocked = ''] of (await machine.run(`cat /proc/${pid}/task/*/status`)).matchAll(/^SigBlk:\t(.*)$/gm))
