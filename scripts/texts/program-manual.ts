@@ -26,7 +26,11 @@ const files: readonly (readonly [string, string])[] = [
     `${DEFAULT_FILES.certificates}/kubelet-client-current.pem`,
     'The kubelet’s certificate and key, a link to the newest.',
   ],
-  [DEFAULT_FILES.kubeconfig, 'The kubelet’s kubeconfig, which names that link.'],
+  [
+    `${DEFAULT_FILES.certificates}/kubelet-server-current.pem`,
+    'The same of the kubelet’s server, where join.yaml asks for one.',
+  ],
+  [DEFAULT_FILES.kubeconfig, 'The kubelet’s kubeconfig, which names the first of these links.'],
   [DEFAULT_FILES.ca, 'The cluster’s CA certificates.'],
   [DEFAULT_FILES.state, 'The verified cluster, and the key and request that have no certificate yet.'],
   [`${DEFAULT_FILES.runtime}/status.json`, 'What *status* shows. Nothing in it is secret.'],

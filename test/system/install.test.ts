@@ -92,8 +92,9 @@ describeSystem('A fresh Debian 12', () => {
   })
 
   it('is purged: its own files are gone, and the kubelet’s identity is kept, with a word on how to remove it', async () => {
-    const output = await machine.run('apt-get -qq purge -y node-bootstrap')
+    const output = await machine.run('apt-get -qq purge -y node-bootstrap 2>&1')
     assert.match(output, /the kubelet's identity is kept/)
+    assert.doesNotMatch(output, /not empty so not removed/)
     await machine.run(`test -s ${KUBECONFIG} && test -s ${PAIR}`)
     for (const path of [RECORD, CONFIGURATION, '/run/node-bootstrap', '/var/lib/node-bootstrap'])
       assert.equal((await machine.attempt(`test -e ${path}`)).status, 1, path)
