@@ -15,7 +15,7 @@ import { Failures } from './failures.ts'
 import { observe } from './observe.ts'
 import type { Observed } from './observed.ts'
 import { LONGEST_ACTION_MS, Pace } from './pace.ts'
-import { isJoined, restingError } from './resting.ts'
+import { isJoined, restingError, servingRestError } from './resting.ts'
 import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
@@ -31,9 +31,12 @@ export interface LoopPorts extends AgentPorts {
 /** What is not over by then hangs: the server is asked to end it after 5 minutes. */
 const LONGEST_WATCH_MS = 6 * 60_000
 
+/** Where a run ends: once the node has joined, or once its serving certificate needs nothing more either. */
+export type Once = 'joined' | 'served'
+
 export class Loop {
   readonly #ports: LoopPorts
-  readonly #once: boolean
+  readonly #once: Once | undefined
   readonly #memory = newMemory()
   readonly #client: Track
   readonly #serving: Track
@@ -45,14 +48,14 @@ export class Loop {
   #wake = new AbortController()
   #seen: Observed = NOTHING_SEEN
 
-  constructor(ports: LoopPorts, configuration: JoinConfiguration, once: boolean) {
+  constructor(ports: LoopPorts, configuration: JoinConfiguration, once: Once | undefined) {
     this.#ports = ports
     this.#configuration = configuration
     this.#once = once
     this.#told = new Told(ports.log)
     this.#client = new Track(CLIENT, ports.clock)
     this.#serving = new Track(SERVING, ports.clock)
-    this.#failures = new Failures(ports, this.#memory, (track) => once && track === this.#client)
+    this.#failures = new Failures(ports, this.#memory, (track) => this.#endsWith(track))
     this.#pace = new Pace(ports.clock)
     this.#askLater()
   }
@@ -82,7 +85,7 @@ export class Loop {
 
   /** Who runs once ends when its certificate is accepted, and asks nothing after it. */
   #askLater(): void {
-    if (this.#once) return
+    if (this.#once !== undefined) return
     const nowMs = this.#ports.clock.nowMs()
     this.#memory.nextTokenQuestionMs = nowMs + FIRST_QUESTION_MS
     this.#memory.nextRecheckMs = nowMs
@@ -129,7 +132,7 @@ export class Loop {
       return await this.#observe()
     } catch (thrown) {
       if (signal.aborted) return undefined
-      await this.#failUnlessHeld(thrown)
+      await this.#failUnlessHeld(this.#client, thrown)
       this.#report(this.#seen, this.#stepsOf(this.#seen)[0].action)
       await this.#pace.sleep(this.#client.heldForMs, signal)
       return undefined
@@ -184,7 +187,7 @@ export class Loop {
     if (action.kind === 'rest' && !(await this.#settle(action, seen, signal))) return 'again'
     for (const step of steps) if (step.action.kind === 'rest') step.track.rest(step.action.because)
     this.#report(seen, action)
-    if (action.kind === 'rest' && this.#once) return 'done'
+    if (action.kind === 'rest' && this.#once !== undefined && !(await this.#isLeftToServe(turn))) return 'done'
     // A token of another discovery configuration may be that of another cluster.
     const mayAskAboutToken = action.kind === 'rest' && action.because === 'fresh' && seen.trust.kind === 'verified'
     if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
@@ -206,13 +209,29 @@ export class Loop {
     const error = restingError(seen, action.because)
     const isAccepted = seen.authentication.kind === 'accepted'
     const isDone = isJoined(action.because) && isAccepted && seen.violations.length === 0
-    if (this.#once && error !== undefined && !isDone) {
-      await this.#failUnlessHeld(error)
+    if (this.#once !== undefined && error !== undefined && !isDone) {
+      await this.#failUnlessHeld(this.#client, error)
       await this.#pace.sleep(this.#client.heldForMs, signal)
       return false
     }
     this.#told.tellOfRest(action, error, this.#configuration.node.name)
     this.#told.noticeOthers(seen, this.#memory)
+    return true
+  }
+
+  /** What cannot be done for this certificate soon is the end of the run. */
+  #endsWith(track: Track): boolean {
+    return this.#once === 'served' || (this.#once === 'joined' && track === this.#client)
+  }
+
+  /** The node's own certificate needs nothing: whether its server's still does, where the run is to see to that. */
+  async #isLeftToServe({ seen, steps: [, serving], signal }: Turn): Promise<boolean> {
+    if (this.#once !== 'served' || seen.serving === undefined || serving === undefined) return false
+    if (serving.action.kind !== 'rest') return true
+    const error = servingRestError(seen.serving, serving.action.because)
+    if (error === undefined) return false
+    await this.#failUnlessHeld(serving.track, error)
+    await this.#pace.sleep(serving.track.heldForMs, signal)
     return true
   }
 
@@ -247,9 +266,9 @@ export class Loop {
     while (!turn.signal.aborted && clock.monotonicMs() < endMs && (await isAsBefore()))
   }
 
-  /** Of a look or a rest: one that comes while the node's own certificate is left alone is no further attempt. */
-  async #failUnlessHeld(thrown: unknown): Promise<void> {
-    if (this.#client.heldForMs === 0) await this.#fail(this.#client, thrown, undefined)
+  /** Of a look or a rest: one that comes while the certificate is left alone is no further attempt. */
+  async #failUnlessHeld(track: Track, thrown: unknown): Promise<void> {
+    if (track.heldForMs === 0) await this.#fail(track, thrown, undefined)
   }
 
   /** Throws with `once`, where that was the end. `action`: undefined where it was a look, or a rest. */

@@ -73,11 +73,12 @@ export const COMMANDS = [
     name: 'wait',
     summary: 'wait until the node has joined, is renewed, is healthy, or serves',
     details: [
-      'For any user, as status. joined: a valid certificate, which the API server has accepted, and its kubeconfig are in place. renewed: the certificate is another than when the waiting began. healthy: a running agent says that all is well. serving: there is a valid serving certificate. Each change of the state is printed to standard error on the way.',
+      'For any user, as status. joined: a valid certificate, which the API server has accepted, and its kubeconfig are in place. renewed: the certificate (with --serving, the one for the kubelet’s server) is another than when the waiting began. healthy: a running agent says that all is well. serving: there is a valid serving certificate. Each change of the state is printed to standard error on the way.',
       'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs, 77 when the request was denied, 75 when it is only not yet so.',
     ],
     options: {
       for: { type: 'string', value: 'GOAL', description: 'required: joined, renewed, healthy or serving' },
+      serving: { type: 'boolean', description: 'with --for=renewed: the certificate for the kubelet’s server' },
       timeout: timeoutOption,
       config: configOption,
       runtime: runtimeOption,
@@ -85,13 +86,14 @@ export const COMMANDS = [
   },
   {
     name: 'renew',
-    summary: 'renew the certificate now',
+    summary: 'renew the certificate, or the one for the kubelet’s server, now',
     details: [
-      'The agent that runs does it; where none runs, this command does it in its place and ends. The certificate in force stays until the new one has been checked. What was asked for is kept in files.state until it is done, also over a restart. It is about the node’s own certificate; the one for the kubelet’s server is renewed by the agent alone.',
+      'The agent that runs does it; where none runs, this command does it in its place and ends. The certificate in force stays until the new one has been checked. What was asked for is kept in files.state until it is done, also over a restart. It is about the node’s own certificate or, with --serving, the one for the kubelet’s server, which waits until somebody has approved it.',
       'Waits for the new certificate. Ends with the exit status of a refusal, and with 75 where there is no certificate yet.',
     ],
     options: {
       config: configOption,
+      serving: { type: 'boolean', description: 'the certificate for the kubelet’s server, in place of the node’s own' },
       timeout: timeoutOption,
       'no-wait': { type: 'boolean', description: 'only ask the agent that runs, and do not wait for it' },
     },

@@ -3,6 +3,7 @@
  * agent died, or that its directory is not there yet, is no event that a watch would bring.
  */
 import { systemClock } from '../adapters/clock.ts'
+import type { Status } from '../agent/status.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
 import { isErrorCode, readPublishedStatus, type PublishedStatus } from './published-status.ts'
@@ -14,6 +15,8 @@ export interface FollowOptions {
   goal: string
   /** Judges each look, of an agent that runs or ran; it may throw what makes waiting pointless. */
   isReached: (published: PublishedStatus) => boolean
+  /** What a look says, in a sentence; without it: the status's own. */
+  summaryOf?: (status: Status) => string
   /** Without it: for ever. */
   timeoutMs: number | undefined
   /** Hears each new state and summary. */
@@ -22,15 +25,17 @@ export interface FollowOptions {
   look?: () => Promise<PublishedStatus | undefined>
 }
 
+const summaryOfStatus = ({ summary }: Status): string => summary
+
 /** Resolves with the status that reached the goal; rejects with what stands in the way when the time is over. */
 export async function follow(runtimeDirectory: string, options: FollowOptions): Promise<PublishedStatus> {
-  const { isReached, timeoutMs = Infinity, onNews, clock = systemClock } = options
+  const { isReached, timeoutMs = Infinity, onNews, clock = systemClock, summaryOf = summaryOfStatus } = options
   const look = options.look ?? (() => readPublishedStatus(runtimeDirectory))
   const endMs = clock.monotonicMs() + timeoutMs
   let told = ''
   for (;;) {
     const published = await look()
-    const line = describe(published)
+    const line = describe(published, summaryOf)
     if (line !== told) onNews(line)
     told = line
     if (published !== undefined && isReached(published)) return published
@@ -39,9 +44,9 @@ export async function follow(runtimeDirectory: string, options: FollowOptions): 
   }
 }
 
-function describe(published: PublishedStatus | undefined): string {
+function describe(published: PublishedStatus | undefined, summaryOf: (status: Status) => string): string {
   return published?.runs === true
-    ? `${published.status.state}: ${published.status.summary}`
+    ? `${published.status.state}: ${summaryOf(published.status)}`
     : `${absence(published)}: it is waited for`
 }
 
@@ -50,11 +55,12 @@ const absence = (published: PublishedStatus | undefined): string =>
   published === undefined ? 'there is no status' : 'no agent runs'
 
 /** With the code of what stands in the way, so that the exit status says it. */
-function tooLate({ goal, timeoutMs = 0 }: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
+function tooLate(options: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
+  const { goal, timeoutMs = 0, summaryOf = summaryOfStatus } = options
   const what = `not ${goal} within ${timeoutMs / 1000} s`
   if (published?.runs !== true) return new BootstrapError('not-running', `${what}: ${absence(published)}`)
-  const { problem, summary } = published.status
+  const { problem } = published.status
   return problem !== undefined && isErrorCode(problem.code)
     ? new BootstrapError(problem.code, `${what}: ${problem.message}`, { hint: problem.hint })
-    : new BootstrapError('waiting-timed-out', `${what}: ${summary}`)
+    : new BootstrapError('waiting-timed-out', `${what}: ${summaryOf(published.status)}`)
 }

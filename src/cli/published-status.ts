@@ -5,6 +5,7 @@
 import { systemClock } from '../adapters/clock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { processStartTime } from '../adapters/process-identity.ts'
+import type { CertificateKind } from '../agent/certificate-kind.ts'
 import type { Status } from '../agent/status.ts'
 import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
 import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
@@ -32,6 +33,10 @@ export function lapsed(status: Status, nowMs: number): Status {
   if (!isLapsed || (status.state !== 'healthy' && status.state !== 'degraded')) return status
   return { ...status, state: 'waiting', summary: `the certificate has expired; before that: ${status.summary}` }
 }
+
+/** The certificate of that kind that is in force, as far as it is published. */
+export const publishedCertificate = (status: Status, { name }: CertificateKind): Status['certificate'] =>
+  name === 'serving' ? status.serving?.certificate : status.certificate
 
 /** From --runtime, or files.runtime of --config. */
 export async function runtimeDirectory({ values }: Invocation): Promise<string> {

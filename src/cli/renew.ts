@@ -1,9 +1,9 @@
-/** `node-bootstrap renew`: a renewal now, by the agent that runs or, where none does, by this process in its place. */
+/** `node-bootstrap renew`: a renewal of the node's certificate or of its server's now, by the agent that runs or, where none does, by this process in its place. */
 import { instanceLockHolder } from '../adapters/instance-lock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { sendHangUp } from '../adapters/signal.ts'
 import type { Status } from '../agent/status.ts'
-import { CLIENT, pairPlace } from '../agent/certificate-kind.ts'
+import { CLIENT, pairPlace, SERVING, stateDirectory, type CertificateKind } from '../agent/certificate-kind.ts'
 import { runAgent, type RunOptions } from '../compose/agent.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import type { JoinConfiguration } from '../config/index.ts'
@@ -13,27 +13,39 @@ import { askForRenewal } from '../store/asked-renewal.ts'
 import { readCurrentPair } from '../store/certificate-pair.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
-import { isErrorCode, readPublishedStatus, type PublishedStatus } from './published-status.ts'
+import { isErrorCode, publishedCertificate, readPublishedStatus, type PublishedStatus } from './published-status.ts'
 import { parseTimeout } from './timeout.ts'
 
 export async function renew({ values }: Invocation): Promise<ExitStatus> {
   const timeoutMs = parseTimeout(values['timeout'])
   const configurationPath = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
-  const { certificate, files } = await readConfiguration(nodeFiles, configurationPath)
-  if (certificate.rotation.owner === 'kubelet')
-    throw new BootstrapError('renewal-not-ours', 'certificate.rotation.owner is kubelet: the agent does not renew')
-  const before = await currentFingerprint(files)
-  await askForRenewal(nodeFiles, files.state, before)
-  if (!(await renewHere({ configurationPath, once: true, timeoutMs, environment: process.env }, files.state))) {
+  const kind = values['serving'] === true ? SERVING : CLIENT
+  const configuration = await readConfiguration(nodeFiles, configurationPath)
+  requireOurs(configuration, kind)
+  const { files } = configuration
+  const before = await currentFingerprint(files, kind)
+  await askForRenewal(nodeFiles, stateDirectory(files, kind), before)
+  const once = kind === SERVING ? 'served' : 'joined'
+  if (!(await renewHere({ configurationPath, once, timeoutMs, environment: process.env }, files.state))) {
     const asked = await askAgent(files)
     if (values['no-wait'] === true) {
-      process.stdout.write(`asked the agent (pid ${asked.pid}) to renew the certificate\n`)
+      process.stdout.write(`asked the agent (pid ${asked.pid}) to renew the ${kind.title}\n`)
       return EXIT.ok
     }
-    await followRenewal(files.runtime, before, asked.known, timeoutMs)
+    await followRenewal(files.runtime, kind, { before, known: asked.known }, timeoutMs)
   }
-  process.stdout.write(`renewed: the certificate in force is SHA256:${await currentFingerprint(files)}\n`)
+  process.stdout.write(`renewed: the ${kind.title} in force is SHA256:${await currentFingerprint(files, kind)}\n`)
   return EXIT.ok
+}
+
+/** Throws `renewal-not-ours`. */
+function requireOurs({ certificate }: JoinConfiguration, kind: CertificateKind): void {
+  if (kind === CLIENT && certificate.rotation.owner === 'kubelet')
+    throw new BootstrapError('renewal-not-ours', 'certificate.rotation.owner is kubelet: the agent does not renew')
+  if (kind === SERVING && certificate.serving === undefined)
+    throw new BootstrapError('renewal-not-ours', 'join.yaml has no certificate.serving: the agent asks for none', {
+      hint: 'certificate.serving: {} would give the certificate for the kubelet’s server to the agent',
+    })
 }
 
 /** false where an agent runs, or begins to in this very moment: then the renewal is that one's. */
@@ -58,31 +70,50 @@ async function askAgent(files: JoinConfiguration['files']): Promise<{ pid: numbe
 }
 
 /** SHA-256, lower-case hex. Throws `not-joined`. */
-async function currentFingerprint(configured: JoinConfiguration['files']): Promise<string> {
-  const stored = await readCurrentPair(nodeFiles, pairPlace(configured, CLIENT))
+async function currentFingerprint(configured: JoinConfiguration['files'], kind: CertificateKind): Promise<string> {
+  const stored = await readCurrentPair(nodeFiles, pairPlace(configured, kind))
   if (stored.kind === 'pair') return stored.pair.certificate.fingerprint
-  const what = stored.kind === 'absent' ? 'there is no certificate' : oddities[stored.fault].says
+  const what = stored.kind === 'absent' ? `there is no ${kind.title}` : oddities[stored.fault].says
   throw new BootstrapError('not-joined', `${what} (${configured.certificates}): there is nothing to renew`)
+}
+
+/** What was in force, and what was published when the renewal was asked for. */
+interface Before {
+  /** The fingerprint: SHA-256, lower-case hex. */
+  before: string
+  known: Status | undefined
 }
 
 async function followRenewal(
   runtimeDirectory: string,
-  before: string,
-  known: Status | undefined,
+  kind: CertificateKind,
+  { before, known }: Before,
   timeoutMs: number | undefined,
 ): Promise<void> {
   await follow(runtimeDirectory, {
     goal: 'renewed',
-    isReached: renewalReached(before, known),
+    isReached: renewalReached(kind, before, known),
     timeoutMs,
     onNews: (line) => process.stderr.write(`${line}\n`),
+    ...(kind === SERVING && { summaryOf: servingSummary }),
   })
 }
 
+/** That a renewal waits for somebody who approves it is no problem of the node, and all that matters here. */
+function servingSummary({ summary, serving }: Status): string {
+  if (serving === undefined) return summary
+  return serving.request?.createdAt === undefined ? serving.summary : `${serving.summary}: ${serving.request.approve}`
+}
+
 /** Throws the new problem that only a person can mend. One that was there before may be of an earlier request. */
-export function renewalReached(before: string, known: Status | undefined): (published: PublishedStatus) => boolean {
+export function renewalReached(
+  kind: CertificateKind,
+  before: string,
+  known: Status | undefined,
+): (published: PublishedStatus) => boolean {
   return ({ status }) => {
-    const { problem, certificate } = status
+    const { problem } = status
+    const certificate = publishedCertificate(status, kind)
     if (certificate !== undefined && certificate.fingerprint !== `SHA256:${before}`) return true
     if (problem === undefined || !isErrorCode(problem.code) || problem.message === known?.problem?.message) return false
     if (errorCodes[problem.code].retryable === false)

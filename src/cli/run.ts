@@ -13,6 +13,6 @@ export async function run({ values }: Invocation): Promise<ExitStatus> {
       hint: 'see node-bootstrap run --help',
     })
   const configurationPath = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
-  await runAgent({ configurationPath, once, timeoutMs, environment: process.env })
+  await runAgent({ configurationPath, once: once ? 'joined' : undefined, timeoutMs, environment: process.env })
   return EXIT.ok
 }

@@ -1,9 +1,10 @@
 /** `node-bootstrap wait`: ends when the node is where a script or a unit needs it. It only looks: any user may wait. */
 import { systemClock } from '../adapters/clock.ts'
+import { CLIENT, SERVING, type CertificateKind } from '../agent/certificate-kind.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
-import { runtimeDirectory, type PublishedStatus } from './published-status.ts'
+import { publishedCertificate, runtimeDirectory, type PublishedStatus } from './published-status.ts'
 import { parseTimeout } from './timeout.ts'
 
 export const GOALS = ['joined', 'renewed', 'healthy', 'serving'] as const
@@ -15,28 +16,33 @@ export async function wait(invocation: Invocation): Promise<ExitStatus> {
     throw new BootstrapError('usage', `wait needs --for, one of ${GOALS.join(', ')}`, {
       hint: 'see node-bootstrap wait --help',
     })
+  const kind = goal === 'serving' || invocation.values['serving'] === true ? SERVING : CLIENT
+  if (kind === SERVING && goal !== 'serving' && goal !== 'renewed')
+    throw new BootstrapError('usage', `--serving goes with --for=renewed`, { hint: 'see node-bootstrap wait --help' })
   const { status } = await follow(await runtimeDirectory(invocation), {
     goal,
-    isReached: goalReached(goal),
+    isReached: goalReached(goal, kind),
     timeoutMs: parseTimeout(invocation.values['timeout']),
     onNews: (line) => process.stderr.write(`${line}\n`),
   })
-  process.stdout.write(`${goal}: the certificate is valid until ${status.certificate?.notAfter ?? 'an unknown time'}\n`)
+  const { notAfter = 'an unknown time' } = publishedCertificate(status, kind) ?? {}
+  process.stdout.write(`${goal}: the ${kind.title} is valid until ${notAfter}\n`)
   return EXIT.ok
 }
 
 /**
- * A judge of successive looks. `renewed` remembers the first certificate that it saw. What has been joined or renewed
+ * A judge of successive looks. `renewed` remembers the first certificate of that kind that it saw. What has been joined or renewed
  * stays so when its agent ends; `healthy` says that one looks after it. `serving`: there is a valid serving certificate.
  */
-export function goalReached(goal: Goal): (published: PublishedStatus) => boolean {
+export function goalReached(goal: Goal, kind: CertificateKind = CLIENT): (published: PublishedStatus) => boolean {
   let first: string | undefined
   return ({ status, runs }) => {
     const isJoined = status.state === 'healthy' || status.state === 'degraded'
     if (goal === 'joined') return isJoined
-    if (goal === 'serving') return Date.parse(status.serving?.certificate?.notAfter ?? '') > systemClock.nowMs()
+    const certificate = publishedCertificate(status, kind)
+    if (goal === 'serving') return Date.parse(certificate?.notAfter ?? '') > systemClock.nowMs()
     if (goal === 'healthy') return runs && status.state === 'healthy'
-    const fingerprint = isJoined ? status.certificate?.fingerprint : undefined
+    const fingerprint = isJoined ? certificate?.fingerprint : undefined
     first ??= fingerprint
     return fingerprint !== undefined && fingerprint !== first
   }

@@ -8,12 +8,14 @@ import { systemNetwork } from '../adapters/network.ts'
 import { createNotify } from '../adapters/notify.ts'
 import { systemProcesses } from '../adapters/processes.ts'
 import { nameThisProcess, processStartTime } from '../adapters/process-identity.ts'
-import { Loop } from '../agent/loop.ts'
+import { CLIENT, SERVING, stateDirectory } from '../agent/certificate-kind.ts'
+import { Loop, type Once } from '../agent/loop.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { ApiClient } from '../kube/api-request.ts'
 import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
-import type { LogFields, Notify } from '../lib/ports.ts'
+import type { Log, LogFields, Notify } from '../lib/ports.ts'
 import { USER_AGENT, VERSION } from '../lib/version.ts'
+import { readAskedRenewal } from '../store/asked-renewal.ts'
 import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
 import { logStyle } from './log-style.ts'
@@ -23,8 +25,8 @@ import { feedWatchdog, watchdogIntervalMs } from './watchdog.ts'
 
 export interface RunOptions {
   configurationPath: string
-  /** End when the node has joined, or cannot. */
-  once: boolean
+  /** End when the node has joined, or cannot; undefined: never. */
+  once: Once | undefined
   /** With `once`: give up after this. */
   timeoutMs: number | undefined
   environment: NodeJS.ProcessEnv
@@ -42,7 +44,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const stop = stopOnSignals(() => {
     // An RSA key may be in the making, for which process.exit would wait.
     if (source.configuration.certificate.keyAlgorithm.startsWith('RSA')) endBySignal()
-    else if (options.once) endWith(stoppedEarly(), logger)
+    else if (options.once !== undefined) endWith(stoppedEarly(), logger)
     else process.exit()
   })
   endOnDefect(logger)
@@ -112,11 +114,11 @@ async function runLoop(
   const watch = new ConfigurationWatch(() => {
     void reload('changed').then(() => watch.follow(source.watchedPaths))
   })
-  if (!options.once) void watch.follow(source.watchedPaths)
+  if (options.once === undefined) void watch.follow(source.watchedPaths)
   try {
     const joined = await running
     if (!joined && limit?.aborted === true && !stopped.aborted) throw timedOut(options, loop.failure)
-    if (!joined && options.once) throw stoppedEarly()
+    if (!joined && options.once !== undefined) throw stoppedEarly()
   } finally {
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
@@ -167,7 +169,8 @@ function reloader(
         loop.reconfigure(news)
       }
       if (why === 'asked') {
-        if (news === undefined) log.info('asked to reload: the configuration is unchanged')
+        if (!(await tellAskedRenewals(source.configuration, log)) && news === undefined)
+          log.info('asked to reload: the configuration is unchanged')
         loop.retryNow()
       }
     } catch (thrown) {
@@ -181,6 +184,18 @@ function reloader(
     }
     if (why === 'asked') await notify.ready()
   }
+}
+
+/** `renew` leaves its word in files.state and sends SIGHUP. Whether there was one. */
+async function tellAskedRenewals({ files }: JoinConfiguration, log: Log): Promise<boolean> {
+  let isAsked = false
+  for (const kind of [CLIENT, SERVING]) {
+    const certificate = await readAskedRenewal(nodeFiles, stateDirectory(files, kind))
+    if (certificate === undefined) continue
+    isAsked = true
+    log.info(`asked to renew the ${kind.title} now`, { certificate: `SHA256:${certificate}` })
+  }
+  return isAsked
 }
 
 function stopOnSignals(cutOff: () => void): { signal: AbortSignal; disarm: () => void } {

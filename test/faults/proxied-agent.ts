@@ -74,7 +74,7 @@ export class ProxiedAgent implements AsyncDisposable {
         },
       },
       source.configuration,
-      false,
+      undefined,
     )
   }
 

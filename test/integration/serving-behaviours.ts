@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import type { CertificateSigningRequest } from 'kubernetes-types/certificates/v1.js'
 import type { AgentProcess } from '../harness/agent-process.ts'
+import { eventually } from '../harness/eventually.ts'
 import { DEADLINE_MS, openssl, type JoiningNode } from '../harness/joining-node.ts'
 import { terminate, type Suite } from './behaviour-suite.ts'
 
@@ -44,6 +45,23 @@ async function handshake(node: JoiningNode, address: string): Promise<void> {
   } finally {
     server.close()
   }
+}
+
+/** Asks for a new one by hand, approves it as an administrator does, and sees it in force. */
+async function renewed({ controlPlane }: Suite, node: JoiningNode): Promise<void> {
+  const [before, known] = [await readFile(pathOf(node), 'utf8'), (await servingRequests(node)).length]
+  const renewing = node.command('renew', '--serving', '--timeout', '60s')
+  const request = await eventually('a request', { deadlineMs: DEADLINE_MS }, async () => {
+    const requests = await servingRequests(node)
+    return requests.length > known ? requests.find(({ status }) => status?.conditions === undefined) : undefined
+  })
+  await controlPlane.approve(request.metadata?.name ?? '')
+  const { code, agent } = await renewing
+  assert.equal(code, 0, agent.lines.join('\n'))
+  const after = await readFile(pathOf(node), 'utf8')
+  assert.notEqual(after, before)
+  const digits = new X509Certificate(after).fingerprint256.replaceAll(':', '').toLowerCase()
+  assert.equal(agent.stdout.at(-1), `renewed: the serving certificate in force is SHA256:${digits}`)
 }
 
 export function servingBehaviours(suite: Suite): void {
@@ -88,7 +106,11 @@ export function servingBehaviours(suite: Suite): void {
     await suite.controlPlane.approve(second)
     await agent.waitForLine(INSTALLED, { from, timeoutMs: DEADLINE_MS })
     assert.match(new X509Certificate(await readFile(pathOf(node))).subjectAltName ?? '', /IP Address:10\.0\.0\.22$/)
+
+    await renewed(suite, node)
+    assert.ok(agent.lines.some((line) => line.includes('"message":"asked to renew the serving certificate now"')))
     await terminate(agent)
+    await renewed(suite, node)
   })
 
   it('renews its own identity while the serving certificate waits, and keeps it where that one is denied', async () => {

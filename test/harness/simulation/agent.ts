@@ -64,7 +64,7 @@ export class SimulatedAgent {
         },
       },
       source.configuration,
-      false,
+      undefined,
     )
   }
 

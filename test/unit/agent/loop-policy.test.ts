@@ -108,7 +108,7 @@ describe('Loop: policy.require', () => {
   })
 
   it('ends run --once with its own error', async () => {
-    const stage = new Stage({ configuration: requiring('pinned'), once: true })
+    const stage = new Stage({ configuration: requiring('pinned'), once: 'joined' })
     assert.equal((await bootstrapErrorOf(stage.run())).code, 'policy-violated')
     assert.deepEqual(stage.cluster.seen, [])
   })
@@ -202,7 +202,7 @@ describe('Loop: whether the bootstrap token is still valid', () => {
   })
 
   it('is never asked by run --once', async () => {
-    const stage = new Stage({ once: true })
+    const stage = new Stage({ once: 'joined' })
     await stage.run()
     assert.equal(stage.cluster.seen.length, 6)
   })

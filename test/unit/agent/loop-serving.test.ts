@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import type { JoinConfiguration } from '../../../src/config/index.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
+import { askForRenewal, askedRenewalPath } from '../../../src/store/asked-renewal.ts'
 import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
 import { pinless, Stage } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-server-current.pem'
 const SERVING = 'kubernetes.io/kubelet-serving'
+const SERVING_STATE = '/var/lib/node-bootstrap/serving'
 
 const servingConfiguration = (serving: Record<string, unknown> = {}): JoinConfiguration =>
   configurationWith({ discovery: pinless, certificate: { serving } })
@@ -236,8 +238,47 @@ describe('Loop: the serving certificate', () => {
   })
 
   it('is not waited for by run --once, but asked for', async () => {
-    const stage = new Stage({ configuration: servingConfiguration(), once: true })
+    const stage = new Stage({ configuration: servingConfiguration(), once: 'joined' })
     await stage.run()
     assert.equal(servingRequests(stage).length, 1)
+  })
+
+  it('is seen through by a run that is to end with it, and a renewal of it is made once', async () => {
+    const before = new Stage({ configuration: servingConfiguration(), once: 'served' })
+    once(
+      before,
+      () => before.status.serving?.request?.createdAt !== undefined,
+      () => {
+        before.cluster.settle(servingRequests(before)[0]?.name ?? '', 'approve')
+      },
+    )
+    await before.run()
+    assert.equal(before.status.state, 'healthy')
+    const { clock, files, cluster } = before
+    const fingerprint = before.status.serving?.certificate?.fingerprint.replace('SHA256:', '') ?? ''
+    await askForRenewal(files, SERVING_STATE, fingerprint)
+    cluster.servingVerdict = 'approve'
+    const after = new Stage({ configuration: servingConfiguration(), once: 'served', clock, files, cluster })
+    await after.run()
+    assert.notEqual(after.status.serving?.certificate?.fingerprint, `SHA256:${fingerprint}`)
+    assert.equal(servingRequests(after).length, 2)
+    assert.equal(files.text(askedRenewalPath(SERVING_STATE)), undefined)
+  })
+
+  it('is the end of such a run where its renewal is denied, and stays in force', async () => {
+    const before = new Stage({ configuration: servingConfiguration(), once: 'served' })
+    before.cluster.servingVerdict = 'approve'
+    await before.run()
+    const { clock, files, cluster } = before
+    const text = files.text(CURRENT)
+    await askForRenewal(
+      files,
+      SERVING_STATE,
+      before.status.serving?.certificate?.fingerprint.replace('SHA256:', '') ?? '',
+    )
+    cluster.servingVerdict = 'deny'
+    const after = new Stage({ configuration: servingConfiguration(), once: 'served', clock, files, cluster })
+    await assert.rejects(after.run(), { code: 'csr-denied' })
+    assert.equal(files.text(CURRENT), text)
   })
 })

@@ -1,5 +1,5 @@
 /** A loop on its stage: every port a fake, the end by virtual time or by a limit of turns, so that a tight loop is a failure and no hang. */
-import { Loop } from '../../../src/agent/loop.ts'
+import { Loop, type Once } from '../../../src/agent/loop.ts'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import type { JoinConfiguration } from '../../../src/config/index.ts'
 import { ApiClient } from '../../../src/kube/api-request.ts'
@@ -9,7 +9,7 @@ import { configurationWith, tokenDiscovery } from './fixtures.ts'
 
 export interface StageOptions {
   configuration?: JoinConfiguration
-  once?: boolean
+  once?: Once
   /** Default: 5000. More reports than this are a loop that does not rest. */
   maxReports?: number
   /** Of an earlier stage: a restart. */
@@ -40,7 +40,7 @@ export class Stage {
 
   constructor({
     configuration = configurationWith({ discovery: pinless }),
-    once = false,
+    once,
     maxReports = 5000,
     clock = new VirtualClock(),
     files = new MemoryFiles(clock),

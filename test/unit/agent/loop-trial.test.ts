@@ -107,7 +107,7 @@ describe('Loop: a first certificate', () => {
 describe('Loop: a first certificate, once', () => {
   it('is tried out by one request, which is the last', async () => {
     const { stage, ran } = stageWhere(() => undefined, {
-      once: true,
+      once: 'joined',
       configuration: configurationWith({ discovery: pinless }),
     })
     await stage.run()
@@ -118,28 +118,28 @@ describe('Loop: a first certificate, once', () => {
   })
 
   it('that cannot be tried out is the end after discovery.timeout, and stays for the next run', async () => {
-    const { stage } = stageWhere(() => AWAY, { once: true })
+    const { stage } = stageWhere(() => AWAY, { once: 'joined' })
     await assert.rejects(stage.run(), { code: 'unreachable' })
     assert.ok(!states(stage).includes('healthy'))
     const installed = stage.files.text(CURRENT)
     const { clock, files, cluster } = stage
-    const { stage: after, ran } = stageWhere(() => undefined, { clock, files, cluster, once: true })
+    const { stage: after, ran } = stageWhere(() => undefined, { clock, files, cluster, once: 'joined' })
     await after.run()
     assert.deepEqual([after.status.state, ran(), files.text(CURRENT)], ['degraded', 1, installed])
     assert.equal(cluster.posts.filter(({ requester }) => requester === 'bootstrap').length, 1)
   })
 
   it('that is refused is the end with the code that says so', async () => {
-    const { stage, ran } = stageWhere(() => UNAUTHORIZED, { once: true })
+    const { stage, ran } = stageWhere(() => UNAUTHORIZED, { once: 'joined' })
     await assert.rejects(stage.run(), { code: 'identity-not-accepted' })
     assert.deepEqual([states(stage).includes('healthy'), states(stage).includes('degraded'), ran()], [false, false, 0])
   })
 
   it('of an earlier run that is refused now is the end, too', async () => {
-    const before = new Stage({ once: true })
+    const before = new Stage({ once: 'joined' })
     await before.run()
     const { clock, files, cluster } = before
-    const { stage } = stageWhere(() => UNAUTHORIZED, { clock, files, cluster, once: true })
+    const { stage } = stageWhere(() => UNAUTHORIZED, { clock, files, cluster, once: 'joined' })
     await assert.rejects(stage.run(), { code: 'identity-not-accepted' })
     assert.ok(!states(stage).includes('healthy'))
   })

@@ -583,7 +583,7 @@ describe('Loop: renewals over time', () => {
 
 describe('Loop: once', () => {
   it('ends when the node has joined', async () => {
-    const stage = new Stage({ once: true })
+    const stage = new Stage({ once: 'joined' })
     await stage.run()
     assert.equal(stage.status.state, 'healthy')
     assert.deepEqual(stage.clock.sleeps, [])
@@ -629,7 +629,7 @@ describe('Loop: once', () => {
   ]
   for (const [sentence, arrange, code, minMs, maxMs] of ends)
     it(`ends ${sentence}`, async () => {
-      const stage = new Stage({ once: true })
+      const stage = new Stage({ once: 'joined' })
       arrange(stage)
       await assert.rejects(stage.run(), (error: unknown) => error instanceof BootstrapError && error.code === code)
       const elapsedMs = stage.clock.monotonicMs()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { CLIENT, SERVING } from '../../../src/agent/certificate-kind.ts'
 import type { Status } from '../../../src/agent/status.ts'
 import { follow, type FollowOptions } from '../../../src/cli/follow.ts'
 import type { PublishedStatus } from '../../../src/cli/published-status.ts'
@@ -127,7 +128,7 @@ describe('wait', () => {
 describe('renew', () => {
   it('is done with another certificate, and ends with a refusal that was not there before', () => {
     const stale = published('degraded', { certificate: certificate('old'), problem: denied })
-    const isReached = renewalReached('old', stale.status)
+    const isReached = renewalReached(CLIENT, 'old', stale.status)
     assert.equal(isReached(stale), false)
     assert.equal(isReached(published('healthy', { certificate: certificate('old') })), false)
     const away = { code: 'unreachable', message: 'nobody answers', hint: 'look' }
@@ -138,5 +139,20 @@ describe('renew', () => {
       code: 'csr-denied',
       hint: denied.hint,
     })
+  })
+
+  it('of the serving certificate looks at that one alone', () => {
+    const served = (fingerprint: string): Partial<Status> => ({
+      certificate: certificate('own'),
+      serving: { summary: 'it serves', certificate: certificate(fingerprint) },
+    })
+    const isReached = renewalReached(SERVING, 'old', undefined)
+    assert.equal(isReached(published('healthy', served('old'))), false)
+    assert.equal(isReached(published('healthy', served('new'))), true)
+    const isSeen = goalReached('renewed', SERVING)
+    assert.deepEqual(
+      ['old', 'old', 'new'].map((each) => isSeen(published('healthy', served(each)))),
+      [false, false, true],
+    )
   })
 })
