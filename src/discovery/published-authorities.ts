@@ -4,7 +4,7 @@
  */
 import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf, type Cluster } from '../kube/cluster.ts'
-import { BootstrapError } from '../lib/errors.ts'
+import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import type { VerifiedTrust } from '../lib/ports.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import { parseCertificateAuthorityData } from './authorities.ts'
@@ -13,7 +13,8 @@ import { readKubeconfig } from './kubeconfig-material.ts'
 
 /**
  * From cluster-info; undefined where it carries no CA. Asked anonymously, as RBAC allows it, and with `credential` where
- * the cluster has no anonymous access. Throws as `fetchClusterInfo`, and `ca-malformed`.
+ * the cluster has no anonymous access, which takes a RoleBinding of the operator's: kubeadm's own is for
+ * system:anonymous alone. Throws as `fetchClusterInfo`, and `ca-malformed`.
  */
 export async function publishedAuthorities(
   client: ApiClient,
@@ -27,7 +28,7 @@ export async function publishedAuthorities(
     return fetchVerifiedKubeconfig(client, api, signal)
   }
   const text = await ask({ kind: 'anonymous' }).catch((thrown: unknown) => {
-    if (thrown instanceof BootstrapError && thrown.code === 'anonymous-access-off') return ask(credential)
+    if (hasCode(thrown, 'anonymous-access-off')) return ask(credential).catch(nameTheGrant)
     throw thrown
   })
   const source = { label: `in cluster-info of ${server.host}`, origin: 'remote', text } as const
@@ -35,4 +36,17 @@ export async function publishedAuthorities(
   return certificateAuthority?.kind === 'embedded'
     ? parseCertificateAuthorityData(certificateAuthority.data, `cluster-info of ${server.host}`)
     : undefined
+}
+
+const hasCode = (thrown: unknown, code: ErrorCode): thrown is BootstrapError =>
+  thrown instanceof BootstrapError && thrown.code === code
+
+const GRANT =
+  'kubectl --namespace=kube-public create rolebinding node-bootstrap:cluster-info --role=kubeadm:bootstrap-signer-clusterinfo --group=system:nodes'
+
+/** It is in the message, for what cannot be read is told without a hint. */
+function nameTheGrant(thrown: unknown): never {
+  if (!hasCode(thrown, 'cluster-info-forbidden')) throw thrown
+  const message = `anonymous access is off, and nodes may not read cluster-info; on the control plane: ${GRANT}`
+  throw new BootstrapError('cluster-info-forbidden', message, { cause: thrown, hint: GRANT })
 }

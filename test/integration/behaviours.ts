@@ -1,7 +1,16 @@
 /** What the agent does beside a control plane, said once and run against each kind of one. */
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { appendFile, lstat, mkdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { systemClock } from '../../src/adapters/clock.ts'
+import { GotHttp } from '../../src/adapters/http.ts'
+import { publishedAuthorities } from '../../src/discovery/published-authorities.ts'
+import { ApiClient } from '../../src/kube/api-request.ts'
+import { USER_AGENT } from '../../src/lib/version.ts'
+import { certificateToPem, parseCertificates } from '../../src/pki/certificate.ts'
+import { eventually } from '../harness/eventually.ts'
+import { bootstrapErrorOf } from '../harness/thrown.ts'
 import type { AgentProcess } from '../harness/agent-process.ts'
 import { DEADLINE_MS, openssl, type JoiningNode } from '../harness/joining-node.ts'
 import { kill, Suite, terminate, type StartControlPlane } from './behaviour-suite.ts'
@@ -571,4 +580,45 @@ function withoutAnonymousAccess(suite: Suite): void {
     assert.equal((await node.runOnce()).code, 77)
     assert.deepEqual(await node.requests(), [])
   })
+
+  it('lets a node read the CA bundle by a RoleBinding, and names it where it is missing', async () => {
+    const { controlPlane } = suite
+    // The rules of the embedded one cannot be changed: it shows that one is missing.
+    const hasRoles = controlPlane.kind === 'real'
+    const pair = await controlPlane.issueClientCertificate('system:node:worker-1', ['system:nodes'])
+    const identity = { certificateChain: pair.certificate, privateKey: createPrivateKey(pair.key) }
+    const cluster = {
+      server: new URL(`https://${controlPlane.endpoint}`),
+      authorities: parseCertificates(controlPlane.caPem),
+    }
+    const http = new GotHttp({})
+    const client = new ApiClient(http, systemClock, USER_AGENT)
+    const read = (): ReturnType<typeof publishedAuthorities> =>
+      publishedAuthorities(client, cluster, { kind: 'certificate', identity }, AbortSignal.timeout(DEADLINE_MS))
+    try {
+      const error = await bootstrapErrorOf(read())
+      assert.equal(error.code, 'cluster-info-forbidden')
+      const [, name = '', role = '', group = ''] =
+        /kubectl --namespace=kube-public create rolebinding (\S+) --role=(\S+) --group=(\S+)$/.exec(error.message) ?? []
+      assert.equal(group, 'system:nodes')
+      if (!hasRoles) return
+      const created = await controlPlane.admin('POST', ROLE_BINDINGS, roleBinding(name, role, group))
+      assert.equal(created.status, 201)
+      const authorities = await eventually('the RoleBinding is in force', { deadlineMs: DEADLINE_MS }, read)
+      assert.deepEqual(authorities.map(certificateToPem), cluster.authorities.map(certificateToPem))
+    } finally {
+      http.close()
+    }
+  })
 }
+
+const ROLE_BINDINGS = '/apis/rbac.authorization.k8s.io/v1/namespaces/kube-public/rolebindings'
+
+/** What `kubectl create rolebinding NAME --role=ROLE --group=GROUP` sends. */
+const roleBinding = (name: string, role: string, group: string): unknown => ({
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'RoleBinding',
+  metadata: { name },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: role },
+  subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: group }],
+})
