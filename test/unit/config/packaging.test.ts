@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import { configurationManual } from '../../../scripts/texts/configuration-manual.ts'
+import { bold } from '../../../scripts/texts/manual.ts'
 import { joinJsonSchema } from '../../../scripts/schema.ts'
 import { formatProblem, parseConfiguration, type ParseResult } from '../../../src/config/index.ts'
 
@@ -42,6 +45,36 @@ describe('packaging/join.schema.json', () => {
     assert.deepEqual(undescribed, [])
   })
 })
+
+describe('join.yaml(5)', () => {
+  it('documents every settled name, those of the alternatives too', () => {
+    const manual = configurationManual(JSON.parse(read('join.schema.json')) as JsonSchema)
+    const settled = readFileSync(new URL('../../configs/settled-names/join.yaml', import.meta.url), 'utf8')
+    const paths = [...pathsIn(parse(settled)), ...ALTERNATIVES]
+    assert.ok(paths.includes('certificate.rotation.window') && paths.includes('discovery.token.endpoints'))
+    const undocumented = paths.filter((path) => !manual.includes(bold(path)))
+    assert.deepEqual(undocumented, [])
+  })
+})
+
+/** Settled too, and in the reference only in its comments: what excludes another key cannot stand beside it. */
+const ALTERNATIVES = [
+  'discovery.token.tokenFile',
+  'discovery.token.tokenCredential',
+  'discovery.file.path',
+  'discovery.https.url',
+  'discovery.https.caFile',
+  'discovery.https.caCertHashes',
+  'bootstrap.tokenFile',
+  'bootstrap.tokenCredential',
+]
+
+const pathsIn = (value: unknown, prefix = ''): string[] =>
+  Object.entries(value as Record<string, unknown>).flatMap(([key, child]) => {
+    const path = `${prefix}${key}`
+    const isSection = typeof child === 'object' && child !== null && !Array.isArray(child)
+    return [path, ...(isSection ? pathsIn(child, `${path}.`) : [])]
+  })
 
 interface JsonSchema {
   description?: string
