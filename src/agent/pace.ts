@@ -27,7 +27,7 @@ export class Pace {
     this.#promisedMs = this.#clock.monotonicMs() + ms + PROMISE_GRACE_MS
   }
 
-  /** For `longMs`, or until the wall clock is to be looked at again; then there is time for a look. Infinity is no timer's. */
+  /** For `longMs`, which may be Infinity, or until the wall clock is to be looked at again; then there is time for a look. */
   async sleep(longMs: number, signal: AbortSignal): Promise<void> {
     const ms = Math.min(longMs, LONGEST_SLEEP_MS)
     this.promiseWithin(ms)

@@ -193,6 +193,22 @@ describe('Loop: while a request waits for approval', () => {
   })
 })
 
+describe('Loop: run --once with a certificate from the future', () => {
+  it('asks ever more rarely whether the clock is right, tells why all the while, and ends with that', async () => {
+    const before = new Stage()
+    await before.runFor(MINUTE_MS)
+    const { clock, files, cluster } = before
+    clock.step(-2 * DAY_MS)
+    const stage = new Stage({ clock, files, cluster, once: 'joined' })
+    const told = new Set<string | undefined>()
+    clock.afterSleep = () => void told.add(stage.loop.failure?.code)
+    await assert.rejects(stage.run(), { code: 'clock-skewed' })
+    assert.deepEqual([...told], ['clock-skewed'])
+    const warnings = stage.messages('warn').filter((message) => message.includes('future'))
+    assert.ok(warnings.length >= 3 && warnings.length <= 20, `${warnings.length} times`)
+  })
+})
+
 describe('Loop: a certificate that has lapsed by a clock that is wrong', () => {
   it('is not given up while nobody says what time it is, and is installed once the clock is right', async () => {
     const stage = new Stage()
