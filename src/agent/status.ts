@@ -202,12 +202,13 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
 
 function problemOf(input: StatusInput): Status['problem'] {
   const { seen, action, failure, serving } = input
-  const resting = action.kind === 'rest' ? restingError(seen, action.because) : undefined
-  const error = failure?.error ?? resting ?? besideTheWay(seen) ?? servingProblemOf(input)
+  const rest = action.kind === 'rest' && action.because !== 'fresh' ? action : undefined
+  const resting = rest && { error: restingError(seen, rest.because), nextAttemptMs: rest.untilMs }
+  const error = failure?.error ?? resting?.error ?? besideTheWay(seen) ?? servingProblemOf(input)
   if (error === undefined) return undefined
-  const attempts = [failure, seen.failedRecheck, seen.failedHooks, serving?.failure, seen.serving?.failedHooks]
-  const nextAttemptMs = attempts.find((attempt) => attempt?.error === error)?.nextAttemptMs
-  const nextAttempt = nextAttemptMs === undefined ? {} : { nextAttemptAt: timestamp(nextAttemptMs) }
+  const attempts = [failure, resting, seen.failedRecheck, seen.failedHooks, serving?.failure, seen.serving?.failedHooks]
+  const nextAttemptMs = attempts.find((attempt) => attempt?.error === error)?.nextAttemptMs ?? Infinity
+  const nextAttempt = nextAttemptMs === Infinity ? {} : { nextAttemptAt: timestamp(nextAttemptMs) }
   return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
 }
 

@@ -5,6 +5,7 @@ import type { Action } from '../../../src/agent/decide.ts'
 import type { Observed } from '../../../src/agent/observed.ts'
 import { statusOf, STEPS, type StatusBody, type StatusInput } from '../../../src/agent/status.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
+import { timestamp } from '../../../src/lib/timestamp.ts'
 import { keyFingerprint, privateKeyToPem, subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
 import {
   configurationWith,
@@ -253,6 +254,27 @@ describe('statusOf: the state', () => {
 
   it('asks whether the clock is right where the certificate lies in the future', () => {
     assert.match(statusFor(joined, rest('not-yet-valid'), { nowMs: NOW_MS - 1 }).summary, /is the clock right\?/)
+  })
+})
+
+describe('statusOf: the next attempt', () => {
+  const refused = { ...joined, refusal: refusalAt(NOW_MS) }
+  const nextAttempt = (seen: Observed, action: Action): string | undefined =>
+    statusFor(seen, action, { nowMs: rotateAtMs }).problem?.nextAttemptAt
+
+  it('after a refused renewal is the end of the pause', () => {
+    const action: Action = { kind: 'rest', untilMs: rotateAtMs + MINUTE_MS, because: 'refused' }
+    assert.equal(nextAttempt(refused, action), timestamp(rotateAtMs + MINUTE_MS))
+  })
+
+  it('after a refusal that stands is none', () => {
+    assert.equal(nextAttempt(refused, { kind: 'rest', untilMs: Infinity, because: 'refused' }), undefined)
+  })
+
+  it('of an errand that failed is its own, not the renewal for which the node rests', () => {
+    const failedRecheck = { error: unreachable.error, count: 1, nextAttemptMs: rotateAtMs - HOUR_MS }
+    const action: Action = { kind: 'rest', untilMs: rotateAtMs, because: 'fresh' }
+    assert.equal(nextAttempt({ ...joined, failedRecheck }, action), timestamp(rotateAtMs - HOUR_MS))
   })
 })
 
