@@ -26,10 +26,11 @@ const time = oneOf(SECOND_MS, 30 * SECOND_MS, 3 * MINUTE_MS, 11 * MINUTE_MS).map
   command(`${ms / 1000} s pass`, (life) => life.pass(ms)),
 )
 
-/** Both clocks go on while no timer does. */
+/** Both clocks go on while no timer does, and the cluster collects what has grown old meanwhile. */
 const suspend = oneOf(2 * HOUR_MS, 20 * HOUR_MS, 23 * HOUR_MS, 40 * HOUR_MS).map((ms) =>
   command(`suspended for ${ms / HOUR_MS} h`, async (life) => {
     life.world.clock.step(ms)
+    life.world.collectRequests()
     await life.pass(2 * MINUTE_MS)
   }),
 )
@@ -68,10 +69,16 @@ const verdict = oneOf<Verdict>('approve', 'deny', 'leave').map((word) =>
   }),
 )
 
+/** As by `kubectl delete csr --all`, which asks nobody how far a request has come. */
+const deletion = fc.nat(70).map((instants) =>
+  command(`all requests are deleted after ${instants} instants`, (life) => {
+    life.deleteRequests(instants)
+  }),
+)
+
 const collection = fc.constant(
-  command('all requests are deleted', ({ world: { cluster } }) => {
-    for (const { metadata } of cluster.listCertificateSigningRequests())
-      cluster.deleteCertificateSigningRequest(metadata.name)
+  command('old requests are collected', ({ world }) => {
+    world.collectRequests()
   }),
 )
 
@@ -128,6 +135,7 @@ export const commands = [
   death,
   restart,
   verdict,
+  deletion,
   collection,
   network,
   token,

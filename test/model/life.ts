@@ -15,10 +15,15 @@ import {
 
 const RESTART_MS = 20_000
 const MINUTE_MS = 60_000
-/** Longer than any backoff, than a watch, and than the budget of keys holds a node up. */
-const LONGEST_BACKOFF_MS = 62 * MINUTE_MS
+/** In which an attempt is over, and the wall clock looked at once. */
+const ATTEMPT_MS = MINUTE_MS
+/** Neither a refusal nor a spent budget of keys is waited out for longer. */
+const LONGEST_REST_MS = 60 * MINUTE_MS
 
-/** A key that was made while a clock was wrong is under way, or refused, beside a certificate that is good after all. */
+/**
+ * A key that was made while a clock was wrong is under way, or refused, beside a certificate that is good after all. Nobody
+ * can take its request back: the next renewal goes on with it.
+ */
 const UNDER_WAY = /\/(pending-request\.pem|refusal\.json)$/
 
 /** A death that is to come: after so many instants, by the loss of the power or of the process alone. */
@@ -34,6 +39,7 @@ export class Life {
   isTokenGood = true
   #agent: SimulatedAgent | undefined
   #fuse: Fuse | undefined
+  #instantsToDeletion: number | undefined
   #left: SimulatedDisk | undefined
   #isPairPromised = false
   #violation: Error | undefined
@@ -58,6 +64,10 @@ export class Life {
 
   light(fuse: Fuse): void {
     this.#fuse = fuse
+  }
+
+  deleteRequests(instants: number): void {
+    this.#instantsToDeletion = instants
   }
 
   judge(verdict: Verdict): void {
@@ -94,6 +104,7 @@ export class Life {
     this.judge('approve')
     this.world.setNodeClock()
     this.#fuse = undefined
+    this.#instantsToDeletion = undefined
   }
 
   async renewToken(): Promise<void> {
@@ -109,7 +120,7 @@ export class Life {
     await this.agent.reload()
   }
 
-  /** The world is good again, and so is the node: after the wait that is under way, and one more at the most. */
+  /** The world is good again, and so is the node, no later than it has announced. */
   async comeRight(): Promise<void> {
     this.makeGood()
     await this.rest()
@@ -117,19 +128,56 @@ export class Life {
     const waitsForPerson = (): boolean => agent.status?.state === 'failed'
     if (!this.isTokenGood) await this.renewToken()
     const before = agent.failures
-    // What was refused, of which it may hear only now, or has used its budget up.
-    await world.runUntil(agent, () => agent.isAtRest || waitsForPerson(), LONGEST_BACKOFF_MS)
+    await this.#asAnnounced(() => agent.isAtRest || waitsForPerson())
     if (waitsForPerson()) await agent.reload()
-    await world.runUntil(agent, () => agent.isAtRest, LONGEST_BACKOFF_MS)
+    await this.#asAnnounced(() => agent.isAtRest)
+    // What was under way when the world came right.
     assert.ok(
       agent.failures - before <= 1,
       `${agent.failures - before} failures in a good world\n${agent.lines.join('\n')}`,
     )
-    if (this.#violation !== undefined) throw this.#violation
-    checkIdentity(world.disk, world.cluster.caPem, world.clock.nowMs())
-    checkNothingLeftOver(world.disk, UNDER_WAY)
+    this.#checkWell(UNDER_WAY)
+    if (this.#isUnderWay) await this.#renew()
+    this.#checkWell(undefined)
     checkLog(agent, world.token)
     await agent.stop()
+  }
+
+  /** By the next attempt, and the time that an attempt takes; one that fails announces another. */
+  async #asAnnounced(isDone: () => boolean): Promise<void> {
+    const { world, agent } = this
+    for (let failures = -1; failures !== agent.failures;) {
+      failures = agent.failures
+      const waitMs = Math.max(agent.nextAttemptMs - world.clock.monotonicMs(), this.#restMs, 0)
+      await world.runUntil(agent, () => isDone() || agent.failures !== failures, waitMs + ATTEMPT_MS)
+    }
+  }
+
+  /** Until a rest ends that is no failure of its own: the status alone announces that, by the wall clock. */
+  get #restMs(): number {
+    const { nextAttemptAt } = this.agent.status?.problem ?? {}
+    const ms = nextAttemptAt === undefined ? 0 : Date.parse(nextAttemptAt) - this.world.clock.nowMs()
+    return Math.min(ms, LONGEST_REST_MS)
+  }
+
+  get #isUnderWay(): boolean {
+    return [...this.world.disk.leaves()].some(([path]) => UNDER_WAY.test(path))
+  }
+
+  /** The next renewal, in its time, is the end of all that was under way. */
+  async #renew(): Promise<void> {
+    const { world, agent } = this
+    const { renewAt, fingerprint } = agent.status?.certificate ?? {}
+    world.clock.step(Date.parse(renewAt ?? '') - world.clock.nowMs())
+    await world.pass(agent, MINUTE_MS)
+    await this.#asAnnounced(() => agent.isAtRest && agent.status?.certificate?.fingerprint !== fingerprint)
+  }
+
+  #checkWell(alsoKept: RegExp | undefined): void {
+    if (this.#violation !== undefined) throw this.#violation
+    const { disk, cluster, clock } = this.world
+    checkIdentity(disk, cluster.caPem, clock.nowMs())
+    checkNothingLeftOver(disk, alsoKept)
   }
 
   async #live(phase: string, effect: string): Promise<void> {
@@ -141,6 +189,10 @@ export class Life {
       if (phase === 'after' && effect === `sync ${PATHS.certificates}`) this.#isPairPromised ||= hasLoadablePair(disk)
     } catch (thrown) {
       this.#violation ??= thrown as Error
+    }
+    if (this.#instantsToDeletion !== undefined) {
+      if (this.#instantsToDeletion === 0) this.world.deleteRequests()
+      this.#instantsToDeletion = this.#instantsToDeletion > 0 ? this.#instantsToDeletion - 1 : undefined
     }
     if (this.#fuse === undefined) return
     if (this.#fuse.instants > 0) this.#fuse.instants -= 1

@@ -25,6 +25,8 @@ export class SimulatedAgent {
   status: StatusBody | undefined
   /** Failures that it waits out, so far. */
   failures = 0
+  /** When it makes the attempt that it announced last, by the monotonic clock. */
+  nextAttemptMs = -Infinity
   readonly lines: string[] = []
   readonly #effects = new Effects()
   readonly #http: SimulatedHttp
@@ -166,7 +168,10 @@ export class SimulatedAgent {
     const at =
       (level: LogLevel) =>
       (message: string, fields: LogFields = {}): void => {
-        if (fields['retryInSeconds'] !== undefined) this.failures += 1
+        if (fields['retryInSeconds'] !== undefined) {
+          this.failures += 1
+          this.nextAttemptMs = this.#clock.monotonicMs() + Number(fields['retryInSeconds']) * 1000
+        }
         this.lines.push(JSON.stringify({ level, message, ...fields }))
       }
     return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }

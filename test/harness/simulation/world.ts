@@ -28,6 +28,10 @@ export const PATHS = {
 /** In memory, and so empty after a boot. */
 export const isVolatile = (path: string): boolean => path.startsWith(`${RUNTIME}/`)
 
+/** How old requests become before they are collected: since they were decided, or since they were created. */
+const FINISHED_REQUESTS_MS = DAY_MS / 24
+const OPEN_REQUESTS_MS = DAY_MS
+
 export type Verdict = 'approve' | 'deny' | 'leave'
 
 /** What of a world survives a crash. */
@@ -140,6 +144,22 @@ export class World {
     const verdict = this.judge(csr)
     if (verdict === 'approve') this.cluster.approve(csr.metadata.name, { reason: 'AutoApproved' })
     if (verdict === 'deny') this.cluster.deny(csr.metadata.name)
+  }
+
+  deleteRequests(isMeant: (csr: CertificateSigningRequest) => boolean = () => true): void {
+    for (const csr of this.cluster.listCertificateSigningRequests())
+      if (isMeant(csr)) this.cluster.deleteCertificateSigningRequest(csr.metadata.name)
+  }
+
+  /** As kube-controller-manager does once an hour (pkg/controller/certificates/cleaner). */
+  collectRequests(): void {
+    const nowMs = this.network.clock.nowMs()
+    this.deleteRequests(({ metadata, status }) => {
+      const [condition] = status.conditions ?? []
+      const isFinished = status.certificate !== undefined || (condition !== undefined && condition.type !== 'Approved')
+      const ageMs = nowMs - Date.parse(condition?.lastUpdateTime ?? metadata.creationTimestamp)
+      return ageMs > (isFinished ? FINISHED_REQUESTS_MS : OPEN_REQUESTS_MS)
+    })
   }
 
   /** The agent and the cluster have nothing to do before time goes on. */
