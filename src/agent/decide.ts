@@ -115,7 +115,7 @@ export function decideServing(seen: Observed, serving: SeenServing, nowMs: numbe
   return nextStepToACertificate(serving, { as: 'node', hasValid: standing === 'due', isBounded }, nowMs)
 }
 
-/** A renewal whose time has come, and nothing that happens more often than that. */
+/** A renewal whose time has come, or that a person's word or edit has brought forward: nothing that happens by itself more often. */
 export const isScheduled = ({ identity, names }: SeenServing, nowMs: number): boolean =>
   identity.kind === 'ours' &&
   standingOf(identity, nowMs) === 'due' &&

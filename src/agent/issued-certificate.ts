@@ -45,6 +45,8 @@ export function mismatch(
     }
   if (expected.names !== undefined && !coversNames(certificate.subjectNames, expected.names))
     return { kind: 'names', problem: 'lacks names or addresses that were asked for' }
+  if (expected.names !== undefined && !coversNames(expected.names, certificate.subjectNames))
+    return { kind: 'names', problem: 'is for names or addresses that were not asked for' }
   if (!chainsTo(certificate, intermediates, expected.cluster.authorities))
     return { kind: 'authority', problem: "is not signed by the cluster's CA" }
   return undefined

@@ -8,7 +8,6 @@ import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { kubeletFacts, type KubeletFacts } from '../kube/kubelet-configuration.ts'
 import type { Files, Network } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
-import type { SubjectNames } from '../pki/subject-names.ts'
 import { clusterRecordPath, readClusterRecord, type ClusterRecord } from '../store/cluster-record.ts'
 import { temporaryPath } from '../store/durable-file.ts'
 import { currentPairPath } from '../store/certificate-pair.ts'
@@ -19,7 +18,7 @@ import { exposures } from './exposure.ts'
 import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenServing, SeenTrust } from './observed.ts'
 import { unpublished } from './publication.ts'
 import { seeCertificate, type Look } from './see-certificate.ts'
-import { servingNames } from './serving-names.ts'
+import { servingNames, type ServingNames } from './serving-names.ts'
 
 /** `configurationPath` is that of join.yaml. */
 export async function observe(
@@ -101,7 +100,7 @@ function seenAuthentication(identity: SeenIdentity, { authentication }: Memory):
     : authentication
 }
 
-async function seeServing(look: Look, names: SubjectNames, kubelet: KubeletFacts | undefined): Promise<SeenServing> {
+async function seeServing(look: Look, names: ServingNames, kubelet: KubeletFacts | undefined): Promise<SeenServing> {
   const seen = await seeCertificate(look)
   const place = currentPairPath(pairPlace(look.configuration.files, SERVING))
   const oddities = [...seen.oddities, ...(seen.leftOver.length > 0 ? (['left-over'] as const) : [])]

@@ -7,7 +7,6 @@ import type { JoinConfiguration } from '../config/index.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import type { Files } from '../lib/ports.ts'
 import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
-import { coversNames, type SubjectNames } from '../pki/subject-names.ts'
 import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { askedRenewalPath, readAskedRenewal } from '../store/asked-renewal.ts'
 import {
@@ -36,6 +35,7 @@ import type { CertificateMemory, SeenCertificate, SeenIdentity } from './observe
 import type { Oddity } from './oddities.ts'
 import { mismatchOf } from './pair-mismatch.ts'
 import { rotationDeadline } from './rotation.ts'
+import { suitsNames, type ServingNames } from './serving-names.ts'
 
 /** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
 const KUBELET_RENEWS_BY = 0.92
@@ -47,7 +47,7 @@ export interface Look {
   cluster: Cluster | undefined
   memory: CertificateMemory
   /** What a server's certificate must be good for; undefined for a client's. */
-  names: SubjectNames | undefined
+  names: ServingNames | undefined
   /** Of the certificate that the API server has refused for good. */
   refusedFingerprint: string | undefined
   /** Of the certificate that the API server has accepted since the agent started. */
@@ -196,16 +196,13 @@ function oursFrom(
     const overdueAtMs = notBeforeMs + KUBELET_RENEWS_BY * (notAfterMs - notBeforeMs)
     return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs: notAfterMs, overdueAtMs }
   }
-  // What the operator wants renewed, or is not good for an address that the machine has by now, has been due from its first
-  // moment on, whatever the clock says.
-  const isDue = askedRenewal === fingerprint || lacksNames(pair.certificate.subjectNames, names)
+  // What the operator wants renewed, or is for other names and addresses than it is to be for by now, has been due from its
+  // first moment on, whatever the clock says.
+  const isDue =
+    askedRenewal === fingerprint || (names !== undefined && !suitsNames(pair.certificate.subjectNames, names))
   const rotateAtMs = isDue ? notBeforeMs : rotationDeadline(pair, window)
   return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs, overdueAtMs: Infinity }
 }
-
-/** An address that was there and is no longer is no reason to ask anew: it may be back in a moment (as for the kubelet). */
-const lacksNames = (names: SubjectNames | undefined, wanted: SubjectNames | undefined): boolean =>
-  wanted !== undefined && (names === undefined || !coversNames(names, wanted))
 
 /** A request under way counts only while it asks for what today's configuration wants. */
 function isWanted(pending: PendingRequest | undefined, { configuration, names: wantedNames }: Look): boolean {
@@ -216,8 +213,7 @@ function isWanted(pending: PendingRequest | undefined, { configuration, names: w
   const name = certificateSigningRequestName({ spki, subject: nodeSubject(configuration), usages, names })
   return (
     name === pending.name &&
-    (names === undefined) === (wantedNames === undefined) &&
-    !lacksNames(names, wantedNames) &&
+    (wantedNames === undefined ? names === undefined : names !== undefined && suitsNames(names, wantedNames)) &&
     keyAlgorithmOf(pending.key) === keyAlgorithm &&
     pending.expirationSeconds === expirationSeconds(durationMs)
   )

@@ -120,6 +120,21 @@ describe('checkIssuedCertificate', () => {
       assert.match(error.message, message)
     })
 
+  const names = { dnsNames: ['worker-1'], ipAddresses: ['10.0.0.21'] }
+  const otherNames: [string, CertificateOptions, RegExp | undefined][] = [
+    ['is exactly what was asked for', names, undefined],
+    ['lacks a name', { ipAddresses: names.ipAddresses }, /lacks names or addresses that were asked for/],
+    ['lacks an address', { dnsNames: names.dnsNames }, /lacks names or addresses that were asked for/],
+    ['has a name more', { ...names, dnsNames: ['worker-1', 'api'] }, /names or addresses that were not asked for/],
+    ['has an address more', { ...names, ipAddresses: ['10.0.0.21', '10.96.0.1'] }, /that were not asked for/],
+  ]
+  for (const [what, overrides, message] of otherNames)
+    it(`${message === undefined ? 'takes' : 'refuses'} a server's certificate that ${what}`, () => {
+      const expected = { ...expectedOf(authority), names }
+      if (message === undefined) checkIssuedCertificate(issue(overrides), expected)
+      else assert.match(errorFor(issue(overrides), expected).message, message)
+    })
+
   const unreadable: [string, string][] = [
     ['nothing', ''],
     ['no PEM', 'certificate: yes'],

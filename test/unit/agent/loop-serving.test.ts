@@ -191,6 +191,24 @@ describe('Loop: the serving certificate', () => {
     assert.equal(servingRequests(stage).length, 1)
   })
 
+  it('is asked for anew when join.yaml no longer lists an address, or a name, that it is for', async () => {
+    const both = { names: ['a', 'b'], addresses: ['10.0.0.21', '10.0.0.22'] }
+    const stage = new Stage({ configuration: servingConfiguration(both) })
+    stage.cluster.servingVerdict = 'approve'
+    const edits = [
+      { ...both, addresses: ['10.0.0.21'] },
+      { names: ['a'], addresses: ['10.0.0.21'] },
+    ]
+    stage.clock.afterSleep = () => {
+      const edit = edits.shift()
+      if (edit !== undefined) stage.loop.reconfigure(servingConfiguration(edit))
+    }
+    await stage.runFor(HOUR_MS)
+    assert.equal(servingRequests(stage).length, 3)
+    assert.deepEqual(installed(stage), { dnsNames: ['a'], ipAddresses: ['10.0.0.21'] })
+    assert.equal(stage.status.state, 'healthy')
+  })
+
   it('is not asked for without an address, and says so', async () => {
     const stage = new Stage({ configuration: servingConfiguration() })
     stage.addresses = []
