@@ -2,15 +2,19 @@
 import { timestamp } from '../lib/timestamp.ts'
 import type { SubjectNames } from '../pki/subject-names.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../pki/private-key.ts'
-import { approvalCommand } from './actions/request.ts'
-import type { SeenCertificate } from './observed.ts'
+import { approvalCommand, denialCommand } from './actions/request.ts'
+import type { Outdated, SeenCertificate } from './observed.ts'
 
 /** All times are RFC 3339 in UTC. */
 export interface StatusRequest {
   name: string
   fingerprint: string
   createdAt?: string
-  approve: string
+  /** The command, unless its certificate would be of no use. */
+  approve?: string
+  /** Where it is not what is wanted any more: what sets it apart, and the command after which another is filed. */
+  outdated?: string
+  deny?: string
   /** Of a serving certificate: the names and addresses that it is asked for. */
   names?: readonly string[]
 }
@@ -30,14 +34,21 @@ export interface StatusCertificate {
 
 const listed = ({ dnsNames, ipAddresses }: SubjectNames): string[] => [...dnsNames, ...ipAddresses]
 
-export function requestOf({ pending, request }: SeenCertificate): { request?: StatusRequest } {
+/** The open request is not what is wanted any more, and a person can make room for another. */
+export const isToBeDenied = (seen: SeenCertificate): seen is SeenCertificate & { outdated: Outdated } =>
+  seen.outdated !== undefined && seen.request?.outcome.kind === 'pending'
+
+export function requestOf(seen: SeenCertificate): { request?: StatusRequest } {
+  const { pending, request, outdated } = seen
   if (pending === undefined) return {}
   return {
     request: {
       name: pending.name,
       fingerprint: keyFingerprint(subjectPublicKeyInfo(pending.key)),
       ...(request === undefined ? {} : { createdAt: timestamp(request.createdAtMs) }),
-      approve: approvalCommand(pending.name),
+      ...(outdated?.isUseless === true ? {} : { approve: approvalCommand(pending.name) }),
+      ...(outdated === undefined ? {} : { outdated: outdated.why }),
+      ...(isToBeDenied(seen) ? { deny: denialCommand(pending.name) } : {}),
       ...(pending.names === undefined ? {} : { names: listed(pending.names) }),
     },
   }

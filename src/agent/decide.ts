@@ -4,7 +4,7 @@ import { coversNames } from '../pki/subject-names.ts'
 import type { Refusal } from '../store/pending-request.ts'
 import { refusedRenewalPauseMs } from './backoff.ts'
 import { isRecheckDue, isTimeFor } from './errands.ts'
-import type { Observed, SeenCertificate, SeenIdentity, SeenServing } from './observed.ts'
+import type { Observed, Outdated, SeenCertificate, SeenIdentity, SeenServing } from './observed.ts'
 import { budgetSpentUntilMs } from './rejoin.ts'
 
 /** Whose credential a request is made with: the bootstrap token's before there is a certificate, then the node's own. */
@@ -35,6 +35,8 @@ export type Action =
   | { kind: 'recheck' }
   | { kind: 'make-key'; as: Requester; why: string }
   | { kind: 'submit'; as: Requester }
+  /** What became of a request that is not what is wanted any more. */
+  | { kind: 'look-up'; as: Requester }
   | { kind: 'await-outcome'; as: Requester }
   | { kind: 'record-refusal' }
   | { kind: 'install' }
@@ -147,7 +149,8 @@ interface Way {
 function nextStepToACertificate(seen: SeenCertificate, way: Way, nowMs: number): Action {
   const { as } = way
   if (seen.refusal !== undefined) return afterRefusal(seen.refusal, way, nowMs)
-  if (seen.pending === undefined) return makeKey(seen, way, nowMs)
+  if (seen.pending === undefined) return makeKey(seen, way, whyAKey(way), nowMs)
+  if (seen.outdated !== undefined) return endOfOutdated(seen, seen.outdated, way, nowMs)
   switch (seen.request?.outcome.kind) {
     case undefined:
       return { kind: 'submit', as }
@@ -162,11 +165,31 @@ function nextStepToACertificate(seen: SeenCertificate, way: Way, nowMs: number):
   }
 }
 
-function makeKey(seen: SeenCertificate, { as, hasValid, isBounded }: Way, nowMs: number): Action {
+/**
+ * A request that is not what is wanted any more is not left open beside another one: it is followed until it is closed, and
+ * never created anew. Its certificate is used where it is good for this node (docs/adr/0009).
+ */
+function endOfOutdated(seen: SeenCertificate, { isUseless }: Outdated, way: Way, nowMs: number): Action {
+  const another = (): Action => makeKey(seen, way, 'the request before is closed, and was not what is wanted', nowMs)
+  switch (seen.request?.outcome.kind) {
+    case undefined:
+      return { kind: 'look-up', as: way.as }
+    case 'pending':
+    case 'approved':
+      return { kind: 'await-outcome', as: way.as }
+    case 'issued':
+      return isUseless ? another() : { kind: 'install' }
+    case 'denied':
+    case 'failed':
+      return another()
+  }
+}
+
+const whyAKey = ({ hasValid }: Way): string => (hasValid ? 'the renewal is due' : 'there is no request under way')
+
+function makeKey(seen: SeenCertificate, { as, isBounded }: Way, why: string, nowMs: number): Action {
   const untilMs = isBounded ? budgetSpentUntilMs(seen.keysMadeAtMs, nowMs) : undefined
-  return untilMs === undefined
-    ? { kind: 'make-key', as, why: hasValid ? 'the renewal is due' : 'there is no request under way' }
-    : { kind: 'rest', untilMs, because: 'budget-spent' }
+  return untilMs === undefined ? { kind: 'make-key', as, why } : { kind: 'rest', untilMs, because: 'budget-spent' }
 }
 
 /** Without a valid certificate a refusal stands until a person acts; with one, the node asks again, ever more rarely. */

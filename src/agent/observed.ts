@@ -56,6 +56,14 @@ export interface FailedErrand {
   nextAttemptMs: number
 }
 
+/** What sets a request under way apart from what is wanted today. */
+export interface Outdated {
+  /** Its certificate would be another node's, or not for the names that are wanted: it is never installed. */
+  isUseless: boolean
+  /** What it asks for and what is wanted, for people. */
+  why: string
+}
+
 /** What was seen of one kind of certificate, and of the way to the next one. */
 export interface SeenCertificate {
   identity: SeenIdentity
@@ -65,8 +73,10 @@ export interface SeenCertificate {
   hooks: DueHooks | undefined
   /** Of those hooks. */
   failedHooks: FailedErrand | undefined
-  /** The key and request that are under way, if they are still what today's configuration asks for. */
+  /** The key and request that are under way. */
   pending: PendingRequest | undefined
+  /** Undefined where they are just what is wanted. */
+  outdated: Outdated | undefined
   /** The cluster's view of the pending request, as last heard. */
   request: ObservedRequest | undefined
   /** What became of an earlier request, unless the configuration has changed or the operator asked to try again. */

@@ -10,6 +10,8 @@ const answers = {
   'join-again': 'the node joins again, as recovery.rejoin allows',
   discover: 'the cluster is discovered again',
   'new-key': 'another key is made when the next request is due',
+  'follow-to-its-end':
+    'there is no other while it is open; when it is denied, deleted or issued, what is wanted now is asked for next',
   publish: 'the file is written again',
   tidy: 'what is of no use any more is removed',
   kubelet: 'it is left to the kubelet, which renews; the agent takes part again when the certificate has lapsed',
@@ -50,7 +52,7 @@ const table = {
   'pending-request-unreadable': { says: 'pending-request.pem cannot be read', answer: 'new-key' },
   'pending-request-outdated': {
     says: 'the request under way asks for something else than the configuration',
-    answer: 'new-key',
+    answer: 'follow-to-its-end',
   },
   'refusal-unreadable': { says: 'refusal.json cannot be read', answer: 'new-key' },
   // What the kubelet reads.

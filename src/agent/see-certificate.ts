@@ -6,8 +6,6 @@ import { basename, join } from 'node:path'
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import type { Files } from '../lib/ports.ts'
-import { certificateSigningRequestName } from '../pki/certificate-signing-request.ts'
-import { keyAlgorithmOf, subjectPublicKeyInfo } from '../pki/private-key.ts'
 import { askedRenewalPath, readAskedRenewal } from '../store/asked-renewal.ts'
 import {
   currentPairPath,
@@ -28,11 +26,11 @@ import {
   type Refusal,
 } from '../store/pending-request.ts'
 import { pairPlace, stateDirectory, type CertificateKind } from './certificate-kind.ts'
-import { expirationSeconds, nodeSubject } from './desired.ts'
 import { configurationDigest } from './digests.ts'
 import { dueHooks, type DueHooks } from './hooks.ts'
 import type { CertificateMemory, SeenCertificate, SeenIdentity } from './observed.ts'
 import type { Oddity } from './oddities.ts'
+import { outdatedBy } from './outdated-request.ts'
 import { mismatchOf } from './pair-mismatch.ts'
 import { rotationDeadline } from './rotation.ts'
 import { suitsNames, type ServingNames } from './serving-names.ts'
@@ -59,12 +57,13 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const state = stateDirectory(configuration.files, kind)
   const recorded = await readRefusal(files, state)
   const kept = await readPendingRequest(files, state)
-  const wanted = isWanted(kept, look) ? kept : undefined
-  const refusal = stands(recorded, kept, look) ? recorded : undefined
+  const difference = kept && outdatedBy(kept, configuration, look.names)
+  const refusal = stands(recorded, kept, look) && difference === undefined ? recorded : undefined
   const askedRenewal = await readAskedRenewal(files, state)
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
-  const pending = spent ? undefined : wanted
+  const pending = spent ? undefined : kept
+  const outdated = spent ? undefined : difference
   const isUntried = kept !== undefined && lacksTrial(kept, identity, look)
   const hooks = identity.kind === 'ours' ? await seeHooks(look, identity.pair.certificate.fingerprint) : undefined
   return {
@@ -73,6 +72,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     hooks,
     failedHooks: hooks?.certificate === memory.failedHooks?.certificate ? memory.failedHooks : undefined,
     pending,
+    outdated,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,
     keysMadeAtMs: await seeKeysMade(look),
@@ -83,7 +83,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     }),
     oddities: [
       ...(oddity === undefined ? [] : [oddity]),
-      ...(kept !== undefined && wanted === undefined ? (['pending-request-outdated'] as const) : []),
+      ...(outdated === undefined ? [] : (['pending-request-outdated'] as const)),
       ...(await unreadable(files, state, kept, recorded)),
     ],
   }
@@ -204,21 +204,6 @@ function oursFrom(
   return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs, overdueAtMs: Infinity }
 }
 
-/** A request under way counts only while it asks for what today's configuration wants. */
-function isWanted(pending: PendingRequest | undefined, { configuration, names: wantedNames }: Look): boolean {
-  if (pending === undefined) return false
-  const { usages, names } = pending
-  const { keyAlgorithm, durationMs } = configuration.certificate
-  const spki = subjectPublicKeyInfo(pending.key)
-  const name = certificateSigningRequestName({ spki, subject: nodeSubject(configuration), usages, names })
-  return (
-    name === pending.name &&
-    (wantedNames === undefined ? names === undefined : names !== undefined && suitsNames(names, wantedNames)) &&
-    keyAlgorithmOf(pending.key) === keyAlgorithm &&
-    pending.expirationSeconds === expirationSeconds(durationMs)
-  )
-}
-
 /** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */
 function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, overcome: Refusal | undefined): boolean {
   if (pending === undefined) return false
@@ -237,5 +222,5 @@ function stands(refusal: Refusal | undefined, kept: PendingRequest | undefined, 
   const { configuration, memory } = look
   if (refusal === undefined || memory.retryRefused) return false
   if (refusal.configurationDigest !== configurationDigest(configuration)) return false
-  return kept === undefined || (kept.name === refusal.name && isWanted(kept, look))
+  return kept === undefined || kept.name === refusal.name
 }

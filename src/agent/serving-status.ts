@@ -2,7 +2,8 @@
 import { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { coversNames } from '../pki/subject-names.ts'
-import { approvalCommand } from './actions/request.ts'
+import { approvalCommand, denialCommand } from './actions/request.ts'
+import { isToBeDenied } from './certificate-status.ts'
 import { isValid, standingOf, type Action } from './decide.ts'
 import type { SeenServing } from './observed.ts'
 import { servingRestError } from './resting.ts'
@@ -30,15 +31,20 @@ export function servingProblem(
   const { request } = serving
   // A renewal that waits for its approval harms nothing yet.
   if (action.kind !== 'await-outcome' || request === undefined || isServed(serving, nowMs)) return undefined
-  return new BootstrapError('serving-not-approved', waiting(serving), {
-    hint: `compare the key and the names, then: ${approvalCommand(request.name)}`,
-  })
+  const hint = isToBeDenied(serving)
+    ? `deny it, and another is filed: ${denialCommand(request.name)}`
+    : `compare the key and the names, then: ${approvalCommand(request.name)}`
+  return new BootstrapError('serving-not-approved', waiting(serving), { hint })
 }
 
-const waiting = ({ request }: SeenServing): string =>
-  request?.outcome.kind === 'approved'
-    ? `the serving certificate's request ${request.name} is approved, but not signed yet`
-    : `the serving certificate's request ${request?.name ?? ''} waits for approval: nothing in Kubernetes approves these by itself`
+function waiting(serving: SeenServing): string {
+  const { request } = serving
+  const subject = `the serving certificate's request ${request?.name ?? ''}`
+  if (isToBeDenied(serving)) return `${subject} is outdated and still open: ${serving.outdated.why}`
+  return request?.outcome.kind === 'approved'
+    ? `${subject} is approved, but not signed yet`
+    : `${subject} waits for approval: nothing in Kubernetes approves these by itself`
+}
 
 /** One sentence for people. */
 export function servingSummary(serving: SeenServing, input: ServingInput, nowMs: number): string {

@@ -6,8 +6,14 @@ import { caCertHashes } from '../kube/cluster.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { findingFacts } from '../lib/findings.ts'
 import { timestamp } from '../lib/timestamp.ts'
-import { approvalCommand } from './actions/request.ts'
-import { certificateOf, requestOf, type StatusCertificate, type StatusRequest } from './certificate-status.ts'
+import { approvalCommand, denialCommand } from './actions/request.ts'
+import {
+  certificateOf,
+  isToBeDenied,
+  requestOf,
+  type StatusCertificate,
+  type StatusRequest,
+} from './certificate-status.ts'
 import { isValid, standingOf, type Action, type RestReason } from './decide.ts'
 import type { Observed, SeenBundle } from './observed.ts'
 import { besideTheWay, restingError } from './resting.ts'
@@ -95,6 +101,7 @@ const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
   restore: 'certificate',
   'make-key': 'key',
   submit: 'request',
+  'look-up': 'request',
   'await-outcome': 'approval',
   'record-refusal': 'approval',
   install: 'certificate',
@@ -158,6 +165,7 @@ const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome
   tidy: 'removing what was left over',
   'make-key': 'making a key',
   submit: 'submitting the certificate request',
+  'look-up': 'looking up what became of the certificate request',
   'record-refusal': 'the certificate request was refused',
   install: 'installing the certificate',
   publish: 'writing the kubeconfig',
@@ -175,6 +183,7 @@ function summaryOf(input: StatusInput): string {
   }
   if (action.kind !== 'await-outcome') return sentences[action.kind]
   const name = seen.request?.name ?? ''
+  if (isToBeDenied(seen)) return `waiting for the end of ${name}, for ${seen.outdated.why}: ${denialCommand(name)}`
   return seen.request?.outcome.kind === 'approved'
     ? `${name} is approved, but not signed yet; without a signer for ${CLIENT_SIGNER} in the cluster it stays so`
     : `waiting for approval: ${approvalCommand(name)}`

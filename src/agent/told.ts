@@ -1,12 +1,20 @@
 /** What the log has been told of what was seen, so that each thing is told once, and again when it is gone and comes back. */
 import { findingFacts, type FindingId } from '../lib/findings.ts'
-import type { Log } from '../lib/ports.ts'
+import type { Log, LogFields } from '../lib/ports.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
+import { denialCommand } from './actions/request.ts'
 import { CLIENT, SERVING, type CertificateKind } from './certificate-kind.ts'
 import type { Action, RestReason } from './decide.ts'
-import type { Memory, Observed } from './observed.ts'
+import type { Memory, Observed, SeenCertificate } from './observed.ts'
 import { odditySentence, type Oddity } from './oddities.ts'
+
+type Odd = Pick<SeenCertificate, 'oddities' | 'pending' | 'outdated'>
+
+function outdatedFields(seen: Odd | undefined): LogFields {
+  const name = seen?.pending?.name ?? ''
+  return { request: name, why: seen?.outdated?.why ?? '', hint: denialCommand(name) }
+}
 
 export class Told {
   readonly #log: Log
@@ -30,9 +38,9 @@ export class Told {
   tell({
     findings,
     violations,
-    oddities,
     serving,
-  }: Pick<Observed, 'findings' | 'violations' | 'oddities' | 'serving'>): void {
+    ...client
+  }: Pick<Observed, 'findings' | 'violations' | 'serving'> & Odd): void {
     for (const finding of findings) {
       const { severity, requirement, consequence, remedy } = findingFacts[finding.id]
       if (this.#findings.has(finding.id)) continue
@@ -42,13 +50,18 @@ export class Told {
       else this.#log[severity === 'warning' ? 'warn' : 'info'](sentence, fields)
     }
     this.#findings = new Set(findings.map(({ id }) => id))
-    this.#tellOddities(CLIENT, oddities)
-    this.#tellOddities(SERVING, serving?.oddities ?? [])
+    this.#tellOddities(CLIENT, client)
+    this.#tellOddities(SERVING, serving)
   }
 
-  #tellOddities({ name, title }: CertificateKind, oddities: readonly Oddity[]): void {
+  #tellOddities({ name, title }: CertificateKind, seen: Odd | undefined): void {
+    const oddities = seen?.oddities ?? []
     for (const oddity of oddities)
-      if (!this.#oddities[name].includes(oddity)) this.#log.warn(odditySentence(oddity, title), { oddity })
+      if (!this.#oddities[name].includes(oddity))
+        this.#log.warn(odditySentence(oddity, title), {
+          oddity,
+          ...(oddity === 'pending-request-outdated' ? outdatedFields(seen) : {}),
+        })
     this.#oddities[name] = oddities
   }
 

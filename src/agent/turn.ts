@@ -45,8 +45,9 @@ export function msUntilFree({ track, certificate, action }: Step, nowMs: number)
 
 /** What a step waits for, in a few words: other words are news. */
 export function waitOf(step: Step): string {
-  const { action } = step
+  const { action, certificate } = step
   if (action.kind === 'rest') return action.because
   const what = 'as' in action ? `${action.kind} as ${action.as}` : action.kind
-  return isFree(step) ? what : `${what} later`
+  if (!isFree(step)) return `${what} later`
+  return isWatching(step) ? `${what}: ${certificate.outdated?.why ?? 'it is as wanted'}` : what
 }

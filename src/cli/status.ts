@@ -121,13 +121,15 @@ function servingLines({ serving }: Status, nowMs: number): [string, string][] {
 
 function requestLines({ request }: Pick<Status, 'request'>, nowMs: number): [string, string][] {
   if (request === undefined) return []
+  const commands = [request.deny, request.approve].filter((line) => line !== undefined)
   return [
     [
       'request',
       `${request.name}, ${request.createdAt === undefined ? 'not seen in the cluster yet' : `submitted ${ago(nowMs, request.createdAt)}`}`,
     ],
     ['', `key ${request.fingerprint}`],
-    ...(request.createdAt === undefined ? [] : [['', request.approve] as [string, string]]),
+    ...(request.outdated === undefined ? [] : [['', `outdated: ${request.outdated}`] as [string, string]]),
+    ...(request.createdAt === undefined ? [] : commands.map((line): [string, string] => ['', line])),
   ]
 }
 

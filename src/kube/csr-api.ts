@@ -51,26 +51,29 @@ export async function submitRequest(
     return request
   } catch (thrown) {
     if (!(thrown instanceof BootstrapError) || thrown.code !== 'conflict') throw thrown
-    return await findRequest(client, api, desired, signal)
+    const found = await findRequest(client, api, desired, signal)
+    if (found === undefined) throw new BootstrapError('conflict', `${desired.name} was deleted in this moment`)
+    return found
   }
 }
 
 /**
  * The one that is there, with the collection's resourceVersion in place of its own: an API server that was restarted, or
- * has seen enough other requests since, answers a watch from the object's own version with 410, for ever.
+ * has seen enough other requests since, answers a watch from the object's own version with 410, for ever. Undefined where
+ * there is none; `csr-foreign` where another request has its name.
  */
-async function findRequest(
+export async function findRequest(
   client: ApiClient,
   api: ApiServer,
   desired: DesiredRequest,
   signal: AbortSignal,
-): Promise<ObservedRequest> {
+): Promise<ObservedRequest | undefined> {
   const query = { fieldSelector: `metadata.name=${desired.name}` }
   const list = await client.request(api, { method: 'GET', path: COLLECTION, query, signal })
   const resourceVersion = textAt(list, 'metadata', 'resourceVersion')
   if (textAt(list, 'kind') !== `${KIND}List` || resourceVersion === undefined) throw malformed(api)
   const [item] = listAt(list, 'items')
-  if (item === undefined) throw new BootstrapError('conflict', `${desired.name} was deleted in this moment`)
+  if (item === undefined) return undefined
   if (!isSameRequest(item, desired))
     throw new BootstrapError('csr-foreign', `there is another ${KIND} with the name ${desired.name}`)
   // The items of a list say neither their version nor their kind.

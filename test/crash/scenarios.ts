@@ -86,6 +86,18 @@ export const scenarios: readonly Scenario[] = [
     requests: 1,
   },
   {
+    name: 'a renewal that waits while join.yaml is edited, and is denied then',
+    afterJoin: async (world, agent) => {
+      passUntil(world, timeOf(agent, 'renewAt'))
+      world.judge = () => 'leave'
+      await world.runUntil(agent, () => agent.status?.request?.createdAt !== undefined, HOUR_MS)
+      const waiting = agent.status?.request?.name
+      world.configure({ certificate: { keyAlgorithm: 'ECDSA-P384' } })
+      world.judge = ({ metadata }) => (metadata.name === waiting ? 'deny' : 'approve')
+    },
+    requests: 1,
+  },
+  {
     name: 'a re-join after the certificate has lapsed',
     afterJoin: (world, agent) => {
       passUntil(world, timeOf(agent, 'notAfter'))

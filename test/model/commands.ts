@@ -100,6 +100,7 @@ const token = oneOf(
 const edit = oneOf<Record<string, unknown>>(
   { certificate: { keyAlgorithm: 'ECDSA-P384' } },
   { certificate: { keyAlgorithm: 'ECDSA-P256' } },
+  { certificate: { duration: '20h' } },
   { certificate: { rotation: { window: [0.1, 0.2] } } },
   { hooks: { afterJoin: [{ command: ['/bin/true'] }], afterRenew: [{ command: ['/bin/true'] }] } },
 ).map((sections) => command(`join.yaml: ${JSON.stringify(sections)}`, (life) => life.edit(sections)))

@@ -8,9 +8,10 @@ import {
   checkIdentity,
   checkLog,
   checkNothingLeftOver,
-  checkOneRequestForEachKey,
+  checkRequests,
   checkSecrets,
   hasLoadablePair,
+  openRequests,
 } from '../crash/invariants.ts'
 
 const RESTART_MS = 20_000
@@ -41,6 +42,8 @@ export class Life {
   #fuse: Fuse | undefined
   #instantsToDeletion: number | undefined
   #left: SimulatedDisk | undefined
+  /** Open requests whose key a person has damaged. */
+  readonly #lost = new Set<string>()
   #isPairPromised = false
   #violation: Error | undefined
 
@@ -77,6 +80,8 @@ export class Life {
   /** A person damages what the agent has promised. */
   damage(path: string, content: string | undefined): void {
     this.#isPairPromised = false
+    if (path === PATHS.pendingRequest)
+      for (const name of openRequests(this.world.cluster.listCertificateSigningRequests())) this.#lost.add(name)
     if (content === undefined) this.world.disk.take(path)
     else this.world.disk.put(path, content)
   }
@@ -89,7 +94,7 @@ export class Life {
   async pass(ms: number): Promise<void> {
     await this.world.pass(this.agent, ms)
     if (this.#violation !== undefined) throw this.#violation
-    checkOneRequestForEachKey(this.world.cluster.listCertificateSigningRequests())
+    checkRequests(this.world.cluster.listCertificateSigningRequests(), this.#lost)
     if (!this.agent.isDead) return
     const { clock } = this.world
     this.world.disk = this.#left ?? this.world.disk

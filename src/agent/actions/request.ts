@@ -1,9 +1,15 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
 import type { DesiredRequest, ObservedRequest } from '../../kube/certificate-signing-request.ts'
-import { LONGEST_WATCH_SECONDS, submitRequest, watchRequest } from '../../kube/csr-api.ts'
+import { findRequest, LONGEST_WATCH_SECONDS, submitRequest, watchRequest } from '../../kube/csr-api.ts'
 import { BootstrapError } from '../../lib/errors.ts'
 import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
-import { readRefusal, writeRefusal, type PendingRequest, type Refusal } from '../../store/pending-request.ts'
+import {
+  readRefusal,
+  removePendingRequest,
+  writeRefusal,
+  type PendingRequest,
+  type Refusal,
+} from '../../store/pending-request.ts'
 import { stateDirectory } from '../certificate-kind.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
 import { msUntilLapse, type Requester } from '../decide.ts'
@@ -19,12 +25,29 @@ const desiredRequest = ({ kind }: ActionContext, pending: PendingRequest): Desir
 
 export const approvalCommand = (name: string): string => `kubectl certificate approve ${name}`
 
+/** Whoever may approve it may deny it; it must be pending for that. */
+export const denialCommand = (name: string): string => `kubectl certificate deny ${name}`
+
 export async function submit(context: ActionContext, requester: Requester): Promise<void> {
   const { ports, certificateMemory, signal } = context
   const desired = desiredRequest(context, pendingRequest(context))
   const request = await submitRequest(ports.client, await apiServer(context, requester), desired, signal)
   certificateMemory.request = request
   logOutcome(context, request)
+}
+
+/** It is not created where it is not there: then its key is given up. */
+export async function lookUp(context: ActionContext, requester: Requester): Promise<void> {
+  const { ports, configuration, kind, certificateMemory, signal } = context
+  const pending = pendingRequest(context)
+  const desired = desiredRequest(context, pending)
+  const found = await findRequest(ports.client, await apiServer(context, requester), desired, signal)
+  certificateMemory.request = found
+  if (found !== undefined) return
+  await removePendingRequest(ports.files, stateDirectory(configuration.files, kind))
+  ports.log.info(`an outdated ${kind.requestTitle} is no longer in the cluster, and its key is given up`, {
+    request: pending.name,
+  })
 }
 
 /** A watch that ends sooner than this is a failure, however it ended: begun again at once it would be a tight loop. */
@@ -52,8 +75,8 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
     if (news.kind !== 'gone') certificateMemory.request = news.request
     else {
       certificateMemory.request = undefined
-      const sentence = `the ${kind.requestTitle} was deleted in the cluster and is submitted again`
-      ports.log.warn(sentence, { request: seen.name })
+      const becomes = context.certificate.outdated === undefined ? 'is submitted again' : 'another takes its place'
+      ports.log.warn(`the ${kind.requestTitle} was deleted in the cluster and ${becomes}`, { request: seen.name })
     }
   } catch (thrown) {
     if (signal.aborted) throw thrown

@@ -29,6 +29,7 @@ const none: SeenServing = {
   hooks: undefined,
   failedHooks: undefined,
   pending: undefined,
+  outdated: undefined,
   request: undefined,
   refusal: undefined,
   keysMadeAtMs: [],

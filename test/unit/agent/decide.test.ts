@@ -372,6 +372,33 @@ describe('decide: a record that does not say that the node has joined', () => {
   })
 })
 
+describe('decide: a request that is not what is wanted any more', () => {
+  const why = 'the request before is closed, and was not what is wanted'
+  const another: Action = { kind: 'make-key', as: 'node', why }
+  const ends: readonly [outcome: keyof (typeof dimensions)['outcome'], serves: Action, useless: Action][] = [
+    ['unheard', { kind: 'look-up', as: 'node' }, { kind: 'look-up', as: 'node' }],
+    ['pending', { kind: 'await-outcome', as: 'node' }, { kind: 'await-outcome', as: 'node' }],
+    ['approved', { kind: 'await-outcome', as: 'node' }, { kind: 'await-outcome', as: 'node' }],
+    ['issued', { kind: 'install' }, another],
+    ['denied', another, another],
+    ['failed', another, another],
+  ]
+  const decideWith = (outcome: (typeof ends)[number][0], isUseless: boolean, changes: Partial<Case> = {}): Action => {
+    const { seen, nowMs } = seenIn({ ...fresh, standing: 'due', pending: 'yes', outcome, ...changes })
+    return decide({ ...seen, outdated: { isUseless, why: 'it is another' } }, nowMs)
+  }
+
+  for (const [outcome, serves, useless] of ends)
+    it(`has no other beside it, and its end as ${outcome} leads on`, () => {
+      assert.deepEqual([decideWith(outcome, false), decideWith(outcome, true)], [serves, useless])
+    })
+
+  it('makes room for no more keys with the bootstrap credential than the budget allows', () => {
+    const action = decideWith('denied', false, { standing: 'expired', budget: 'spent' })
+    assert.deepEqual([action.kind, 'because' in action && action.because], ['rest', 'budget-spent'])
+  })
+})
+
 describe('decide: where the kubelet renews', () => {
   const [verified, nowMs] = [{ kind: 'verified', record } as const, NOW_MS]
   const seen: Observed = { ...seenIn({ ...fresh, standing: 'fresh' }).seen, trust: verified, identity: kubelets }
@@ -442,6 +469,7 @@ describe('decide: for any facts and any time', () => {
     published: fc.boolean(),
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
     pending: fc.constantFrom(undefined, pendingFor(pair)),
+    outdated: fc.constantFrom(undefined, { isUseless: false, why: '' }, { isUseless: true, why: '' }),
     request: anyOutcome.map((outcome) => (outcome === undefined ? undefined : requestWith(outcome))),
     refusal: fc.option(
       anyMs.map((ms) => refusalAt(ms)),
@@ -469,6 +497,7 @@ describe('decide: for any facts and any time', () => {
     'run-hooks',
     'recheck',
     'make-key',
+    'look-up',
     'submit',
     'await-outcome',
     'record-refusal',

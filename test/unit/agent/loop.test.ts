@@ -337,8 +337,9 @@ describe('Loop: being woken', () => {
       })
     }
     await stage.run()
-    assert.equal(stage.cluster.requests.length, 2)
+    assert.equal(stage.cluster.requests.length, 1)
     assert.equal(stage.status.node, 'worker-2')
+    assert.equal(stage.status.request?.outdated, 'it is not for the node worker-2')
   })
 
   it('asks another cluster for the request that was pending in the first one', async () => {

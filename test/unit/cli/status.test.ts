@@ -161,6 +161,9 @@ agent        1.2.3, pid 4711
 
   it('has nothing approved that is not in the cluster', () => {
     const request = { name: 'node-csr-x', fingerprint: 'SHA256:cc', approve: 'kubectl certificate approve node-csr-x' }
+    const outdated = { ...request, createdAt: '2026-11-23T11:58:00Z', outdated: 'it is old', deny: 'kubectl deny it' }
+    const lines = render({ ...waiting, request: outdated }, true, NOW_MS)
+    assert.match(lines, /^ +outdated: it is old\n +kubectl deny it\n +kubectl certificate approve node-csr-x$/m)
     const text = render({ ...waiting, request }, true, NOW_MS)
     assert.match(text, /^request {6}node-csr-x, not seen in the cluster yet$/m)
     assert.doesNotMatch(text, /kubectl certificate approve/)
