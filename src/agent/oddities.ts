@@ -12,6 +12,8 @@ const answers = {
   'new-key': 'another key is made when the next request is due',
   'follow-to-its-end':
     'there is no other while it is open; when it is denied, deleted or issued, what is wanted now is asked for next',
+  'one-key': 'within an hour of its last change one key may be made, and no new budget begins',
+  'run-hooks': 'the hooks are run again, as for a first certificate',
   publish: 'the file is written again',
   tidy: 'what is of no use any more is removed',
   kubelet: 'it is left to the kubelet, which renews; the agent takes part again when the certificate has lapsed',
@@ -54,10 +56,17 @@ const table = {
     says: 'the request under way asks for something else than the configuration',
     answer: 'follow-to-its-end',
   },
+  'key-ledger-unreadable': { says: 'keys-made.json cannot be read', answer: 'one-key' },
+  'hook-record-unreadable': { says: 'hooks.json cannot be read', answer: 'run-hooks' },
+  'asked-renewal-unreadable': { says: 'asked-renewal.json cannot be read', answer: 'tidy' },
   'refusal-unreadable': { says: 'refusal.json cannot be read', answer: 'new-key' },
   // What the kubelet reads.
   'ca-bundle-differs': { says: 'the file of the cluster’s CA is not as it should be', answer: 'publish' },
   'kubeconfig-differs': { says: 'the kubelet’s kubeconfig is not as it should be', answer: 'publish' },
+  'kubeconfig-readable-by-others': {
+    says: 'the kubelet’s kubeconfig could be read by other users of this machine',
+    answer: 'publish',
+  },
   'kubelet-rotates-too': {
     says: 'the kubelet’s configuration has rotateCertificates: true, and it renews the certificate beside the agent',
     answer: 'operator',

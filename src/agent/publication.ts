@@ -18,5 +18,12 @@ export async function unpublished(
   if (ca !== caFileText(cluster)) found.push({ oddity: 'ca-bundle-differs', isThere: ca !== undefined })
   if (kubeconfig !== kubeconfigText(configuration, cluster))
     found.push({ oddity: 'kubeconfig-differs', isThere: kubeconfig !== undefined })
+  else if (await isExposed(files, configuration.files.kubeconfig))
+    found.push({ oddity: 'kubeconfig-readable-by-others', isThere: true })
   return found
+}
+
+async function isExposed(files: Files, path: string): Promise<boolean> {
+  const facts = await files.stat(path)
+  return facts?.kind === 'file' && (facts.mode & 0o077) !== 0
 }

@@ -15,8 +15,8 @@ import {
   type CertificatePair,
 } from '../store/certificate-pair.ts'
 import { temporaryPath } from '../store/durable-file.ts'
-import { readHookRecord } from '../store/hook-record.ts'
-import { readKeyLedger } from '../store/key-ledger.ts'
+import { hookRecordPath, readHookRecord } from '../store/hook-record.ts'
+import { keyLedgerPath, readKeyLedger } from '../store/key-ledger.ts'
 import {
   pendingRequestPath,
   readPendingRequest,
@@ -32,6 +32,7 @@ import type { CertificateMemory, SeenCertificate, SeenIdentity } from './observe
 import type { Oddity } from './oddities.ts'
 import { outdatedBy } from './outdated-request.ts'
 import { mismatchOf } from './pair-mismatch.ts'
+import { timesOf } from './rejoin.ts'
 import { rotationDeadline } from './rotation.ts'
 import { suitsNames, type ServingNames } from './serving-names.ts'
 
@@ -60,6 +61,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const difference = kept && outdatedBy(kept, configuration, look.names)
   const refusal = stands(recorded, kept, look) && difference === undefined ? recorded : undefined
   const askedRenewal = await readAskedRenewal(files, state)
+  const broken = await unreadable(files, state)
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
   const pending = spent ? undefined : kept
@@ -79,12 +81,12 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',
       refusal: recorded !== undefined && (kept === undefined || (spent && !isUntried)),
-      askedRenewal,
+      askedRenewal: broken.includes('asked-renewal-unreadable') ? '' : askedRenewal,
     }),
     oddities: [
       ...(oddity === undefined ? [] : [oddity]),
       ...(outdated === undefined ? [] : (['pending-request-outdated'] as const)),
-      ...(await unreadable(files, state, kept, recorded)),
+      ...broken,
     ],
   }
 }
@@ -95,26 +97,28 @@ async function seeHooks({ files, configuration, kind }: Look, fingerprint: strin
 }
 
 /** Files of the agent's own that are there and say nothing. */
-async function unreadable(
-  files: Files,
-  state: string,
-  kept: PendingRequest | undefined,
-  recorded: Refusal | undefined,
-): Promise<Oddity[]> {
-  const suspects: [unknown, string, Oddity][] = [
-    [kept, pendingRequestPath(state), 'pending-request-unreadable'],
-    [recorded, refusalPath(state), 'refusal-unreadable'],
+async function unreadable(files: Files, state: string): Promise<Oddity[]> {
+  const suspects: [read: (files: Files, state: string) => Promise<unknown>, path: string, Oddity][] = [
+    [readPendingRequest, pendingRequestPath(state), 'pending-request-unreadable'],
+    [readRefusal, refusalPath(state), 'refusal-unreadable'],
+    [readHookRecord, hookRecordPath(state), 'hook-record-unreadable'],
+    [readAskedRenewal, askedRenewalPath(state), 'asked-renewal-unreadable'],
+    [readKeyTimes, keyLedgerPath(state), 'key-ledger-unreadable'],
   ]
   const found: Oddity[] = []
   for (const [read, path, oddity] of suspects)
-    if (read === undefined && (await files.stat(path)) !== undefined) found.push(oddity)
+    if ((await files.stat(path)) !== undefined && (await read(files, state)) === undefined) found.push(oddity)
   return found
+}
+
+async function readKeyTimes(files: Files, state: string): Promise<readonly number[] | undefined> {
+  const ledger = await readKeyLedger(files, state)
+  return ledger !== undefined && 'madeAtMs' in ledger ? ledger.madeAtMs : undefined
 }
 
 async function seeKeysMade({ files, configuration, kind, memory }: Look): Promise<readonly number[]> {
   const ledger = await readKeyLedger(files, stateDirectory(configuration.files, kind))
-  const counts = !memory.retryRefused && ledger?.configurationDigest === configurationDigest(configuration)
-  return counts ? ledger.madeAtMs : []
+  return memory.retryRefused ? [] : timesOf(ledger, configurationDigest(configuration))
 }
 
 /** What a crash leaves: a temporary file, a key whose certificate is installed, a refusal without its key, a wish fulfilled, old pairs. */

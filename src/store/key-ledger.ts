@@ -18,12 +18,22 @@ export interface KeyLedger {
 
 export const keyLedgerPath = (stateDirectory: string): string => join(stateDirectory, 'keys-made.json')
 
-/** One that is missing or cannot be read counts nothing: the budget then begins anew, and the file with it. */
-export async function readKeyLedger(files: Files, stateDirectory: string): Promise<KeyLedger | undefined> {
-  const bytes = await files.read(keyLedgerPath(stateDirectory), MAX_FILE_BYTES)
-  const value = bytes === undefined ? undefined : parseJson(bytes)
+/** It is there and says nothing: no key is younger than the file. */
+export interface UnreadableLedger {
+  writtenAtMs: number
+}
+
+/** Undefined where there is none. */
+export async function readKeyLedger(
+  files: Files,
+  stateDirectory: string,
+): Promise<KeyLedger | UnreadableLedger | undefined> {
+  const path = keyLedgerPath(stateDirectory)
+  const bytes = await files.read(path, MAX_FILE_BYTES)
+  if (bytes === undefined) return undefined
+  const value = parseJson(bytes)
   const configurationDigest = textAt(value, 'configurationDigest')
-  if (configurationDigest === undefined) return undefined
+  if (configurationDigest === undefined) return { writtenAtMs: (await files.stat(path))?.modifiedMs ?? 0 }
   const times = listAt(value, 'madeAt').map((item) => (typeof item === 'string' ? Date.parse(item) : NaN))
   return { madeAtMs: times.filter((ms) => !Number.isNaN(ms)), configurationDigest }
 }

@@ -14,7 +14,7 @@ import { apiServer, type ActionContext } from '../context.ts'
 import { isScheduled, type Requester } from '../decide.ts'
 import { expirationSeconds, nodeSubject } from '../desired.ts'
 import { configurationDigest } from '../digests.ts'
-import { countingTimes } from '../rejoin.ts'
+import { countingTimes, timesOf } from '../rejoin.ts'
 
 export async function makeKey(context: ActionContext, requester: Requester, why: string): Promise<void> {
   const { ports, configuration, kind, certificateMemory, signal } = context
@@ -65,7 +65,6 @@ async function countKey({ ports, configuration, kind }: ActionContext): Promise<
   const state = stateDirectory(configuration.files, kind)
   const nowMs = ports.clock.nowMs()
   const digest = configurationDigest(configuration)
-  const ledger = await readKeyLedger(ports.files, state)
-  const earlier = ledger?.configurationDigest === digest ? countingTimes(ledger.madeAtMs, nowMs) : []
+  const earlier = countingTimes(timesOf(await readKeyLedger(ports.files, state), digest), nowMs)
   await writeKeyLedger(ports.files, state, { madeAtMs: [...earlier, nowMs], configurationDigest: digest })
 }

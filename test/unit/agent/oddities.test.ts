@@ -137,6 +137,22 @@ const rows: readonly Row[] = [
     spoil: (stage) => write(stage, `${STATE}/pending-request.pem`, 'half a k'),
     requests: 1,
   },
+  {
+    oddity: 'key-ledger-unreadable',
+    spoil: (stage) => write(stage, `${STATE}/keys-made.json`, '{"madeAt": ['),
+    requests: 1,
+  },
+  { oddity: 'hook-record-unreadable', spoil: (stage) => write(stage, `${STATE}/hooks.json`, '{'), requests: 1 },
+  {
+    oddity: 'asked-renewal-unreadable',
+    spoil: (stage) => write(stage, `${STATE}/asked-renewal.json`, '{'),
+    requests: 1,
+  },
+  {
+    oddity: 'kubeconfig-readable-by-others',
+    spoil: (stage) => write(stage, KUBECONFIG, stage.files.text(KUBECONFIG) ?? '', 0o644),
+    requests: 1,
+  },
   { oddity: 'refusal-unreadable', spoil: (stage) => write(stage, `${STATE}/refusal.json`, '{'), requests: 1 },
   { oddity: 'ca-bundle-differs', spoil: (stage) => write(stage, CA, 'gone'), requests: 1 },
   { oddity: 'kubeconfig-differs', spoil: (stage) => write(stage, KUBECONFIG, 'kind: Config'), requests: 1 },
@@ -201,6 +217,7 @@ describe('an odd state of the disk', () => {
       const target = stage.files.entries.get(targetOf(stage))
       assert.equal(stage.files.entries.get(CURRENT)?.kind, 'link')
       assert.equal(target?.mode, 0o600)
+      assert.equal(stage.files.entries.get(KUBECONFIG)?.mode, 0o600)
       assert.ok(![...stage.files.entries.keys()].some((path) => basename(path) === '.node-bootstrap-new'))
       for (const [path, entry] of stage.files.entries)
         if (/kubelet-(client|server)-\d/.test(path)) assert.equal(entry.mode, 0o600, path)
@@ -254,6 +271,22 @@ describe('a node whose pair is gone', () => {
     await again.runFor(MINUTE_MS)
     assert.equal(again.cluster.posts.length, 0)
     assert.equal(again.status.problem?.code, 'rejoin-budget-spent')
+  })
+
+  it('gets one key, and no new budget, where keys-made.json is damaged; and the next ones an hour later', async () => {
+    const stage = new Stage({ maxReports: 50_000 })
+    stage.clock.afterSleep = () => removeDated(stage.files)
+    await stage.runFor(30 * MINUTE_MS)
+    const { clock, files, cluster } = stage
+    assert.equal(cluster.posts.length, REJOIN_BUDGET)
+    await write(stage, `${STATE}/keys-made.json`, '{')
+    const damagedMs = clock.nowMs()
+    clock.afterSleep = () => removeDated(files)
+    const again = new Stage({ clock, files, cluster, maxReports: 50_000 })
+    await again.runFor(2 * HOUR_MS)
+    const after = cluster.posts.slice(REJOIN_BUDGET).map(({ atMs }) => atMs - damagedMs)
+    assert.equal(after.filter((ms) => ms < HOUR_MS).length, 1)
+    assert.ok(after.length > 1)
   })
 
   it('does not wait for its budget when the operator asks', async () => {
