@@ -353,7 +353,9 @@ describe('a server that is verified, and lies', () => {
       attacker.proxy.replace = () => undefined
       await stage.controlPlane.approve((await node.request()).metadata?.name ?? '')
       agent.kill('SIGHUP')
-      await agent.waitForLine(/"message":"joined"/, { timeoutMs: DEADLINE_MS })
+      await agent.waitForLine(/"message":"the kubeconfig is written"/, { timeoutMs: DEADLINE_MS })
+      // It ends the TLS of both sides, and so cannot pass on that the node has proved to hold its key.
+      await agent.waitForLine(/"code":"identity-not-accepted"/, { timeoutMs: DEADLINE_MS })
     },
   )
 })
