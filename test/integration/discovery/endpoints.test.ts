@@ -33,7 +33,7 @@ describe('run --once with three endpoints, of which the first drops packets and 
         cluster.requests.map(({ method, path }) => `${method} ${path.replace(/\?.*|.*\//, '')}`).slice(0, 2),
         ['GET cluster-info', 'GET cluster-info'],
       )
-      assert.equal(cluster.requests.length, 5)
+      assert.equal(cluster.requests.length, 6)
     } finally {
       await liar.stop()
     }
