@@ -4,7 +4,7 @@ import { install } from './actions/install.ts'
 import { makeKey } from './actions/make-key.ts'
 import { publish } from './actions/publish.ts'
 import { restore, tidy } from './actions/restore.ts'
-import { awaitOutcome, lookUp, recordRefusal, submit } from './actions/request.ts'
+import { awaitOutcome, lookUp, protect, recordRefusal, submit } from './actions/request.ts'
 import { recheck } from './actions/recheck.ts'
 import { runHooks } from './actions/run-hooks.ts'
 import type { ActionContext } from './context.ts'
@@ -47,6 +47,9 @@ async function perform(action: Effect, context: ActionContext): Promise<void> {
       break
     case 'submit':
       await submit(context, action.as)
+      break
+    case 'protect':
+      await protect(context)
       break
     case 'look-up':
       await lookUp(context, action.as)

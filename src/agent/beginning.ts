@@ -15,6 +15,7 @@ export const NOTHING_SEEN: Observed = {
   nextRecheckMs: undefined,
   failedRecheck: undefined,
   pending: undefined,
+  isPendingExposed: false,
   outdated: undefined,
   request: undefined,
   refusal: undefined,

@@ -35,6 +35,8 @@ export type Action =
   | { kind: 'recheck' }
   | { kind: 'make-key'; as: Requester; why: string }
   | { kind: 'submit'; as: Requester }
+  /** The file of the key under way is written again, for its owner alone. */
+  | { kind: 'protect' }
   /** What became of a request that is not what is wanted any more. */
   | { kind: 'look-up'; as: Requester }
   | { kind: 'await-outcome'; as: Requester }
@@ -150,6 +152,7 @@ function nextStepToACertificate(seen: SeenCertificate, way: Way, nowMs: number):
   const { as } = way
   if (seen.refusal !== undefined) return afterRefusal(seen.refusal, way, nowMs)
   if (seen.pending === undefined) return makeKey(seen, way, whyAKey(way), nowMs)
+  if (seen.isPendingExposed) return { kind: 'protect' }
   if (seen.outdated !== undefined) return endOfOutdated(seen, seen.outdated, way, nowMs)
   switch (seen.request?.outcome.kind) {
     case undefined:

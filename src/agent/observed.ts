@@ -75,6 +75,8 @@ export interface SeenCertificate {
   failedHooks: FailedErrand | undefined
   /** The key and request that are under way. */
   pending: PendingRequest | undefined
+  /** Other users of this machine may read the file of that key. */
+  isPendingExposed: boolean
   /** Undefined where they are just what is wanted. */
   outdated: Outdated | undefined
   /** The cluster's view of the pending request, as last heard. */

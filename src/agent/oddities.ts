@@ -12,6 +12,7 @@ const answers = {
   'new-key': 'another key is made when the next request is due',
   'follow-to-its-end':
     'there is no other while it is open; when it is denied, deleted or issued, what is wanted now is asked for next',
+  protect: 'the file is written again with mode 0600, and its request is followed',
   'one-key': 'within an hour of its last change one key may be made, and no new budget begins',
   'run-hooks': 'the hooks are run again, as for a first certificate',
   publish: 'the file is written again',
@@ -52,6 +53,10 @@ const table = {
   // What the agent keeps for itself.
   'cluster-record-unreadable': { says: 'cluster.json cannot be read', answer: 'discover' },
   'pending-request-unreadable': { says: 'pending-request.pem cannot be read', answer: 'new-key' },
+  'pending-request-readable-by-others': {
+    says: 'the private key of the request under way could be read by other users of this machine',
+    answer: 'protect',
+  },
   'pending-request-outdated': {
     says: 'the request under way asks for something else than the configuration',
     answer: 'follow-to-its-end',

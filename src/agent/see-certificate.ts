@@ -18,6 +18,7 @@ import { temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath, readHookRecord } from '../store/hook-record.ts'
 import { keyLedgerPath, readKeyLedger } from '../store/key-ledger.ts'
 import {
+  isPendingRequestExposed,
   pendingRequestPath,
   readPendingRequest,
   readRefusal,
@@ -65,6 +66,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
   const pending = spent ? undefined : kept
+  const isPendingExposed = pending !== undefined && (await isPendingRequestExposed(files, state))
   const outdated = spent ? undefined : difference
   const isUntried = kept !== undefined && lacksTrial(kept, identity, look)
   const hooks = identity.kind === 'ours' ? await seeHooks(look, identity.pair.certificate.fingerprint) : undefined
@@ -74,6 +76,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     hooks,
     failedHooks: hooks?.certificate === memory.failedHooks?.certificate ? memory.failedHooks : undefined,
     pending,
+    isPendingExposed,
     outdated,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,
@@ -85,6 +88,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     }),
     oddities: [
       ...(oddity === undefined ? [] : [oddity]),
+      ...(isPendingExposed ? (['pending-request-readable-by-others'] as const) : []),
       ...(outdated === undefined ? [] : (['pending-request-outdated'] as const)),
       ...broken,
     ],

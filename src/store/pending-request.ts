@@ -70,6 +70,12 @@ const parseNames = (all: readonly string[]): SubjectNames => {
   )
 }
 
+/** Whether anybody but its owner may read the file, and so the key. */
+export async function isPendingRequestExposed(files: Files, stateDirectory: string): Promise<boolean> {
+  const facts = await files.stat(pendingRequestPath(stateDirectory))
+  return facts?.kind === 'file' && (facts.mode & 0o077) !== 0
+}
+
 export async function writePendingRequest(
   files: Files,
   stateDirectory: string,

@@ -6,6 +6,7 @@ import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import {
   readRefusal,
   removePendingRequest,
+  writePendingRequest,
   writeRefusal,
   type PendingRequest,
   type Refusal,
@@ -34,6 +35,13 @@ export async function submit(context: ActionContext, requester: Requester): Prom
   const request = await submitRequest(ports.client, await apiServer(context, requester), desired, signal)
   certificateMemory.request = request
   logOutcome(context, request)
+}
+
+export async function protect(context: ActionContext): Promise<void> {
+  const { ports, configuration, kind } = context
+  const pending = pendingRequest(context)
+  await writePendingRequest(ports.files, stateDirectory(configuration.files, kind), pending)
+  ports.log.info(`the key of the ${kind.requestTitle} can be read by its owner alone again`, { request: pending.name })
 }
 
 /** It is not created where it is not there: then its key is given up. */

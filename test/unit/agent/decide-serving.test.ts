@@ -29,6 +29,7 @@ const none: SeenServing = {
   hooks: undefined,
   failedHooks: undefined,
   pending: undefined,
+  isPendingExposed: false,
   outdated: undefined,
   request: undefined,
   refusal: undefined,

@@ -469,6 +469,7 @@ describe('decide: for any facts and any time', () => {
     published: fc.boolean(),
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
     pending: fc.constantFrom(undefined, pendingFor(pair)),
+    isPendingExposed: fc.boolean(),
     outdated: fc.constantFrom(undefined, { isUseless: false, why: '' }, { isUseless: true, why: '' }),
     request: anyOutcome.map((outcome) => (outcome === undefined ? undefined : requestWith(outcome))),
     refusal: fc.option(
@@ -498,6 +499,7 @@ describe('decide: for any facts and any time', () => {
     'recheck',
     'make-key',
     'look-up',
+    'protect',
     'submit',
     'await-outcome',
     'record-refusal',

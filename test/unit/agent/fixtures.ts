@@ -129,6 +129,7 @@ export const NOTHING_ODD = {
   leftOver: [],
   oddities: [],
   failedHooks: undefined,
+  isPendingExposed: false,
   outdated: undefined,
   authentication: { kind: 'accepted', atMs: NOW_MS },
   bundle: undefined,

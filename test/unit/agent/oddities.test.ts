@@ -223,11 +223,11 @@ describe('an odd state of the disk', () => {
         if (/kubelet-(client|server)-\d/.test(path)) assert.equal(entry.mode, 0o600, path)
     })
 
-  it('has a row here for each that there is, but for the request of another configuration and what the kubelet renews', () => {
+  it('has a row here for each that there is, but for those of a request under way and what the kubelet renews', () => {
     const shown = new Set<string>(rows.map((row) => row.oddity))
     assert.deepEqual(
       Object.keys(oddities).filter((oddity) => !shown.has(oddity)),
-      ['link-behind-kubelet', 'pending-request-outdated'],
+      ['link-behind-kubelet', 'pending-request-readable-by-others', 'pending-request-outdated'],
     )
   })
 
