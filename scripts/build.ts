@@ -10,9 +10,9 @@ const root = (path: string): string => fileURLToPath(new URL(`../${path}`, impor
 
 const directory = process.argv[2] ?? root('dist')
 
-/** What libraries load as soon as they are imported, and nothing here ever uses; each with what stands in its place. */
-const UNUSED: Readonly<Record<string, string>> = {
-  // got: caching, HTTP/2, bodies that are compressed, and its own cache of names.
+/** What libraries load as soon as they are imported; each with what stands in its place. */
+const REPLACED: Readonly<Record<string, string>> = {
+  // Nothing here ever uses these. got: caching, HTTP/2, bodies that are compressed, and its own cache of names.
   'cacheable-request': 'export default class {}; export class CacheError extends Error {}',
   'node:http2': 'export const constants = {}; export class Http2ServerResponse {}; export default { constants }',
   'node:zlib': 'export default {}',
@@ -23,16 +23,25 @@ const UNUSED: Readonly<Record<string, string>> = {
   // A copy of Node's own streams.
   'readable-stream': "module.exports = require('node:stream')",
   'readable-stream/lib/_stream_writable.js': "module.exports = require('node:stream').Writable",
+  // chokidar: it loads web streams, readline and the messages between workers (src/adapters/file-changes.ts).
+  'node:fs/promises': `
+    import fs from 'node:fs'
+    import { promisify } from 'node:util'
+    export const lstat = promisify(fs.lstat), readdir = promisify(fs.readdir), realpath = promisify(fs.realpath)
+    export const stat = promisify(fs.stat)
+    export const open = () => { throw new Error('only Windows needs it') }`,
 }
 
-const leaveOutTheUnused: Plugin = {
-  name: 'leave-out-the-unused',
+const replaceWhatLibrariesLoad: Plugin = {
+  name: 'replace-what-libraries-load',
   setup: (bundle) => {
     bundle.onResolve({ filter: /^[@a-z]/ }, ({ path, importer }) =>
-      importer.includes('/node_modules/') && Object.hasOwn(UNUSED, path) ? { path, namespace: 'unused' } : undefined,
+      importer.includes('/node_modules/') && Object.hasOwn(REPLACED, path)
+        ? { path, namespace: 'replaced' }
+        : undefined,
     )
-    bundle.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
-      contents: UNUSED[path] ?? '',
+    bundle.onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({
+      contents: REPLACED[path] ?? '',
       resolveDir: root('.'),
       loader: 'js',
     }))
@@ -67,7 +76,7 @@ const program = await build({
     // A script that vm runs has require alone.
     'dynamic-import': false,
   },
-  plugins: [leaveOutTheUnused],
+  plugins: [replaceWhatLibrariesLoad],
   // As CommonJS would wrap it: the entry takes the file as it is.
   banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
   footer: { js: '})' },

@@ -17,7 +17,7 @@ const SETTLE_MS = 100
  */
 export async function watchFiles(paths: readonly string[], onChange: () => void): Promise<FileWatch> {
   const { watch } = await import('chokidar')
-  let names = await namesOnTheWay(paths)
+  let names = namesOnTheWay(paths)
   /** A directory that is watched is no longer where it was. */
   let isStale = false
   let isClosed = false
@@ -25,7 +25,7 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
   let turn = Promise.resolve()
 
   const look = async (): Promise<void> => {
-    const now = await namesOnTheWay(paths)
+    const now = namesOnTheWay(paths)
     if (isClosed) return
     if (!isStale && areSame(names, now)) {
       onChange()

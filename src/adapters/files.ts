@@ -14,13 +14,14 @@ import {
   readlinkSync,
   readSync,
   realpathSync,
+  statSync,
+  type Stats,
 } from 'node:fs'
-import { mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises'
-import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
 import type { FileFacts, Files } from '../lib/ports.ts'
+import { mkdir, openFile, rename, rm, symlink } from './file-changes.ts'
 
 const codes: Readonly<Record<string, ErrorCode>> = {
   EACCES: 'storage-denied',
@@ -100,13 +101,13 @@ function readRegularFile(path: string, maxBytes: number): Uint8Array {
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  await using handle = await openFile(path, constants.O_RDONLY | constants.O_DIRECTORY)
   await handle.sync()
 }
 
 /** The umask may have taken bits away. By no link: whoever may write in the parent could put one there by now, to any file. */
 async function setMode(directory: string, mode: number): Promise<void> {
-  await using handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  await using handle = await openFile(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   await handle.chmod(mode)
 }
 
@@ -118,7 +119,7 @@ async function makeDirectories(path: string, mode: number): Promise<void> {
     await syncDirectory(dirname(path))
   } catch (thrown) {
     const code = textAt(thrown, 'code')
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return
     if (code !== 'ENOENT' || dirname(path) === path) throw thrown
     await makeDirectories(dirname(path), mode)
     await makeDirectories(path, mode)
@@ -150,14 +151,14 @@ export const nodeFiles: Files = {
 
   createSynced: (path, data, mode) =>
     attempt('written', path, async () => {
-      await using handle = await open(
+      await using handle = await openFile(
         path,
         constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
         mode,
       )
       // The umask may have taken bits away; the mode is part of what a kubeconfig promises.
       await handle.chmod(mode)
-      await handle.writeFile(data)
+      await handle.write(data)
       await handle.sync()
     }),
 

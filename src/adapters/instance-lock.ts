@@ -1,9 +1,10 @@
 /** One agent to a state directory: a file that names the process, valid only while that very process lives. */
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BootstrapError } from '../lib/errors.ts'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
+import { link, rename, rm, writeFile } from './file-changes.ts'
 import { processStartTime } from './process-identity.ts'
 
 export interface InstanceLock {
@@ -11,19 +12,19 @@ export interface InstanceLock {
 }
 
 /** Of the process that the lock names and that lives; undefined for a lock that a killed process, or a boot, left behind. */
-async function holder(content: Uint8Array): Promise<number | undefined> {
+function holder(content: Uint8Array): number | undefined {
   const value = parseJson(content)
   const pid = numberAt(value, 'pid')
   if (pid === undefined || pid === process.pid) return undefined
-  if ((await processStartTime(pid)) !== textAt(value, 'startTime')) return undefined
-  const boots = await Promise.all([bootId(), bootId(`/proc/${pid}/root`).catch(() => undefined)])
-  return boots.includes(textAt(value, 'boot')) ? pid : undefined
+  if (processStartTime(pid) !== textAt(value, 'startTime')) return undefined
+  const boot = textAt(value, 'boot')
+  return boot !== undefined && [bootId(), bootId(`/proc/${pid}/root`)].includes(boot) ? pid : undefined
 }
 
 /** The pid of the agent that runs on this state directory; undefined where none does. */
-export async function instanceLockHolder(stateDirectory: string): Promise<number | undefined> {
-  const content = await read(lockPath(stateDirectory))
-  return content === undefined ? undefined : await holder(content)
+export function instanceLockHolder(stateDirectory: string): number | undefined {
+  const content = read(lockPath(stateDirectory))
+  return content === undefined ? undefined : holder(content)
 }
 
 export const lockPath = (stateDirectory: string): string => join(stateDirectory, 'agent.lock')
@@ -32,10 +33,15 @@ export const lockPath = (stateDirectory: string): string => join(stateDirectory,
  * Of this process or, as that one sees it, of the process whose `root` it is: a container may show a boot id of its own, and
  * a sandboxed unit in it the machine's.
  */
-const bootId = async (root = ''): Promise<string> =>
-  (await readFile(`${root}/proc/sys/kernel/random/boot_id`, 'latin1')).trim()
+const bootId = (root = ''): string | undefined => read(`${root}/proc/sys/kernel/random/boot_id`)?.toString().trim()
 
-const read = (path: string): Promise<Uint8Array | undefined> => readFile(path).catch(() => undefined)
+function read(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * Throws `already-running` while another agent holds it. The lock appears complete and at once, by a link that fails where
@@ -47,8 +53,8 @@ export async function acquireInstanceLock(files: Files, stateDirectory: string):
   const own = `${path}.${process.pid}`
   const mine = JSON.stringify({
     pid: process.pid,
-    startTime: await processStartTime(process.pid),
-    boot: await bootId(),
+    startTime: processStartTime(process.pid),
+    boot: bootId(),
   })
   try {
     await writeFile(own, mine, { mode: 0o600 })
@@ -57,8 +63,8 @@ export async function acquireInstanceLock(files: Files, stateDirectory: string):
         await removeRemains(files, stateDirectory)
         return { release: () => release(path, mine) }
       }
-      const content = (await read(path)) ?? new Uint8Array()
-      const pid = await holder(content)
+      const content = read(path) ?? Buffer.alloc(0)
+      const pid = holder(content)
       if (pid !== undefined)
         throw new BootstrapError(
           'already-running',
@@ -86,7 +92,7 @@ async function removeRemains(files: Files, stateDirectory: string): Promise<void
   for (const name of await files.list(stateDirectory)) {
     const pid = /^agent\.lock\.(?:stale\.)?(\d{1,10})$/.exec(name)?.[1]
     if (pid === undefined || Number(pid) === process.pid) continue
-    if ((await processStartTime(Number(pid))) === undefined) await files.remove(join(stateDirectory, name))
+    if (processStartTime(Number(pid)) === undefined) await files.remove(join(stateDirectory, name))
   }
 }
 
@@ -94,12 +100,11 @@ async function removeRemains(files: Files, stateDirectory: string): Promise<void
 async function moveAway(path: string, stale: Uint8Array): Promise<void> {
   const aside = `${path}.stale.${process.pid}`
   await rename(path, aside).catch(() => undefined)
-  const moved = await read(aside)
-  if (moved !== undefined && !Buffer.from(moved).equals(stale)) await linked(aside, path)
+  const moved = read(aside)
+  if (moved?.equals(stale) === false) await linked(aside, path)
   await rm(aside, { force: true })
 }
 
 async function release(path: string, mine: string): Promise<void> {
-  const content = await read(path)
-  if (content !== undefined && Buffer.from(content).toString() === mine) await rm(path, { force: true })
+  if (read(path)?.toString() === mine) await rm(path, { force: true })
 }

@@ -24,7 +24,7 @@ export async function readPublishedStatus(runtimeDirectory: string): Promise<Pub
   const document = await readStatusFile(nodeFiles, runtimeDirectory)
   if (numberAt(document, 'version') !== 1) return undefined
   const status = lapsed(document as Status, systemClock.nowMs())
-  return { status, runs: (await processStartTime(status.program.pid)) === status.program.startTime }
+  return { status, runs: processStartTime(status.program.pid) === status.program.startTime }
 }
 
 /** An agent that is stopped or hangs cannot say that the certificate has lapsed since: that is seen here. */

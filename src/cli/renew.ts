@@ -50,7 +50,7 @@ function requireOurs({ certificate }: JoinConfiguration, kind: CertificateKind):
 
 /** false where an agent runs, or begins to in this very moment: then the renewal is that one's. */
 async function renewHere(options: RunOptions, stateDirectory: string): Promise<boolean> {
-  if ((await instanceLockHolder(stateDirectory)) !== undefined) return false
+  if (instanceLockHolder(stateDirectory) !== undefined) return false
   try {
     await runAgent(options)
     return true
@@ -62,7 +62,7 @@ async function renewHere(options: RunOptions, stateDirectory: string): Promise<b
 
 /** What was published before the signal is known: what comes after it is about this renewal. */
 async function askAgent(files: JoinConfiguration['files']): Promise<{ pid: number; known: Status | undefined }> {
-  const pid = await instanceLockHolder(files.state)
+  const pid = instanceLockHolder(files.state)
   if (pid === undefined) throw new BootstrapError('not-running', 'the agent has ended before it could be asked')
   const known = (await readPublishedStatus(files.runtime))?.status
   sendHangUp(pid)

@@ -37,7 +37,7 @@ const STOP_GRACE_MS = 900
 
 /** Resolves when stopped or, with `once`, joined; rejects with the BootstrapError that ends it. Errors of a run are logged here. */
 export async function runAgent(options: RunOptions): Promise<void> {
-  await nameThisProcess('node-bootstrap')
+  nameThisProcess('node-bootstrap')
   const source = await ConfigurationSource.open(nodeFiles, options.configurationPath)
   const { configuration } = source
   const logger = createLog(configuration.log.level, logStyle(configuration.log.format, options.environment))
@@ -76,7 +76,7 @@ async function runLoop(
   const { configuration } = source
   const http = new GotHttp(options.environment)
   const notify = createNotify(options.environment['NOTIFY_SOCKET'], log)
-  const reporter = await createReporter(configuration, notify, logger)
+  const reporter = createReporter(configuration, notify, logger)
   await reporter.followTextfile(configuration.metrics.textfile)
   const loop = new Loop(
     {
@@ -137,12 +137,8 @@ function timedOut({ timeoutMs = 0 }: RunOptions, last: BootstrapError | undefine
   return new BootstrapError('joining-timed-out', `the node has not joined within ${timeoutMs / 1000} s${why}`, hint)
 }
 
-async function createReporter(
-  configuration: JoinConfiguration,
-  notify: Notify,
-  { log }: ClosableLog,
-): Promise<StatusReporter> {
-  const startTime = (await processStartTime(process.pid)) ?? ''
+function createReporter(configuration: JoinConfiguration, notify: Notify, { log }: ClosableLog): StatusReporter {
+  const startTime = processStartTime(process.pid) ?? ''
   const program = { version: VERSION, pid: process.pid, startTime }
   return new StatusReporter({ files: nodeFiles, clock: systemClock, log, notify }, configuration.files.runtime, program)
 }

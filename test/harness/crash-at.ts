@@ -5,8 +5,7 @@
  * loop, has numbers of its own (`before:status#3`): between which of the loop's effects that comes is different in each run.
  * NODE_BOOTSTRAP_EFFECTS names a file that gets a line for each.
  */
-import { appendFileSync } from 'node:fs'
-import promises, { type FileHandle } from 'node:fs/promises'
+import fs from 'node:fs'
 import https from 'node:https'
 import { syncBuiltinESMExports } from 'node:module'
 
@@ -20,7 +19,7 @@ const counts = { loop: 0, status: 0 }
 function enter(name: string, hasMiddle: boolean): boolean {
   const sequence = /\/run(\/node-bootstrap(\/|$)|$)/.test(name) ? 'status' : 'loop'
   counts[sequence] += 1
-  if (trace !== undefined) appendFileSync(trace, `${sequence} ${hasMiddle ? 'halves' : 'whole'} ${name}\n`)
+  if (trace !== undefined) fs.appendFileSync(trace, `${sequence} ${hasMiddle ? 'halves' : 'whole'} ${name}\n`)
   if (isNumber) return where === `${sequence}#${counts[sequence]}`
   return name.startsWith('rename ') && pattern?.test(name) === true
 }
@@ -49,37 +48,74 @@ async function effect<Value>({ name, perform, half }: Effect<Value>): Promise<Va
   return value
 }
 
-const { mkdir, open, rename, symlink, link, rm, writeFile } = promises
+type Done = (error: Error | null | undefined, value?: unknown) => void
+type Call = (...args: unknown[]) => void
 
-promises.mkdir = ((path: string, options: object) =>
-  effect({ name: `mkdir ${path}`, perform: () => mkdir(path, options) })) as typeof mkdir
-promises.rename = (from, to) =>
-  effect({ name: `rename ${String(from)} ${String(to)}`, perform: () => rename(from, to) })
-promises.symlink = (target, path) => effect({ name: `symlink ${String(path)}`, perform: () => symlink(target, path) })
-promises.link = (from, to) => effect({ name: `link ${String(to)}`, perform: () => link(from, to) })
-promises.rm = (path, options) => effect({ name: `rm ${String(path)}`, perform: () => rm(path, options) })
-promises.writeFile = (path, data, options) =>
-  effect({ name: `write ${path as string}`, perform: () => writeFile(path, data, options) })
-promises.open = async (path, flags, mode) => {
-  const isNew = typeof flags === 'number' && (flags & promises.constants.O_CREAT) !== 0
-  const perform = (): Promise<FileHandle> => open(path, flags, mode)
-  const name = String(path)
-  return numbered(isNew ? await effect({ name: `create ${name}`, perform }) : await perform(), name)
+/** The agent changes files by the callbacks of node:fs. `nameOf` has the call's arguments; undefined where that is no effect. */
+function number(
+  call: 'fchmod' | 'fsync' | 'link' | 'mkdir' | 'open' | 'rename' | 'rm' | 'symlink' | 'writeFile',
+  nameOf: (args: readonly unknown[]) => string | undefined,
+  halfOf?: (args: readonly unknown[]) => unknown[] | undefined,
+): void {
+  const original = fs[call] as Call
+  const perform = (args: readonly unknown[]): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const done: Done = (error, value) => {
+        if (error === null || error === undefined) resolve(value)
+        else reject(error)
+      }
+      original(...args, done)
+    })
+  Object.assign(fs, {
+    [call]: (...given: unknown[]) => {
+      const args = given.slice(0, -1)
+      const done = given.at(-1) as Done
+      const name = nameOf(args)
+      const half = halfOf?.(args)
+      const whole: Effect<unknown> = { name: name ?? '', perform: () => perform(args) }
+      const called = name === undefined ? perform(args) : effect(half ? { ...whole, half: () => perform(half) } : whole)
+      void called.then(
+        (value) => {
+          done(null, value)
+        },
+        done as (thrown: unknown) => void,
+      )
+    },
+  })
 }
 
-function numbered(handle: FileHandle, path: string): FileHandle {
-  const writeAll = handle.writeFile.bind(handle)
-  const syncAll = handle.sync.bind(handle)
-  const chmod = handle.chmod.bind(handle)
-  handle.writeFile = (data) => {
-    const bytes = data as Uint8Array
-    const half = (): Promise<void> => writeAll(bytes.subarray(0, bytes.length / 2))
-    return effect({ name: `fill ${path}`, perform: () => writeAll(bytes), half })
+/** By descriptor; a closed one's is overwritten by the next that opens it. */
+const paths = new Map<unknown, string>()
+const pathOf = ([descriptor]: readonly unknown[]): string => paths.get(descriptor) ?? ''
+
+number('mkdir', ([path]) => `mkdir ${String(path)}`)
+number('rename', ([from, to]) => `rename ${String(from)} ${String(to)}`)
+number('symlink', ([, path]) => `symlink ${String(path)}`)
+number('link', ([, to]) => `link ${String(to)}`)
+number('rm', ([path]) => `rm ${String(path)}`)
+number('fchmod', (args) => `chmod ${pathOf(args)}`)
+number('fsync', (args) => `sync ${pathOf(args)}`)
+number(
+  'writeFile',
+  (args) => (typeof args[0] === 'number' ? `fill ${pathOf(args)}` : `write ${String(args[0])}`),
+  ([file, data, ...more]) =>
+    typeof file === 'number' && data instanceof Uint8Array
+      ? [file, data.subarray(0, data.length / 2), ...more]
+      : undefined,
+)
+number('open', ([path, flags]) =>
+  typeof flags === 'number' && (flags & fs.constants.O_CREAT) !== 0 ? `create ${String(path)}` : undefined,
+)
+
+const { open } = fs
+fs.open = ((path: string, ...more: unknown[]) => {
+  const done = more.pop() as Done
+  const named: Done = (error, descriptor) => {
+    paths.set(descriptor, path)
+    done(error, descriptor)
   }
-  handle.chmod = (mode) => effect({ name: `chmod ${path}`, perform: () => chmod(mode) })
-  handle.sync = () => effect({ name: `sync ${path}`, perform: syncAll })
-  return handle
-}
+  ;(open as Call)(path, ...more, named)
+}) as typeof fs.open
 
 const { request } = https
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readlinkSync } from 'node:fs'
-import { chmod, mkdir, open, readFile, stat, symlink, writeFile, type FileHandle } from 'node:fs/promises'
+import fs, { fstatSync, readlinkSync } from 'node:fs'
+import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -66,15 +66,13 @@ describe('the files port', () => {
   describe('syncs', () => {
     /** In their order: what was synced, below the temporary directory, and how large it was then. */
     const synced: string[] = []
-    beforeEach(async () => {
-      await using handle = await open('/dev/null')
-      const prototype = Object.getPrototypeOf(handle) as FileHandle
-      const sync = sinon.stub(prototype, 'sync')
-      sync.callsFake(async function (this: FileHandle) {
-        const name = readlinkSync(`/proc/self/fd/${this.fd}`).replace(temporary.path, '')
-        const stats = await this.stat()
+    beforeEach(() => {
+      const fsync = sinon.stub(fs, 'fsync')
+      fsync.callsFake((descriptor, done) => {
+        const name = readlinkSync(`/proc/self/fd/${descriptor}`).replace(temporary.path, '')
+        const stats = fstatSync(descriptor)
         synced.push(stats.isFile() ? `${name}, ${stats.size} bytes` : `${name}/`)
-        await sync.wrappedMethod.call(this)
+        fsync.wrappedMethod(descriptor, done)
       })
     })
     afterEach(() => {

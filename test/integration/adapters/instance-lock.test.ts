@@ -31,7 +31,7 @@ describe('acquireInstanceLock', function () {
   async function holds(): Promise<void> {
     const lock = await acquireInstanceLock(nodeFiles, state())
     const content = parseJson(await readFile(path()))
-    assert.equal(textAt(content, 'startTime'), await processStartTime(process.pid))
+    assert.equal(textAt(content, 'startTime'), processStartTime(process.pid))
     assert.deepEqual(await readdir(state()), ['agent.lock'])
     await lock.release()
     assert.deepEqual(await readdir(state()), [])
@@ -87,7 +87,7 @@ describe('acquireInstanceLock', function () {
   })
 
   it('is taken over from another boot, whatever runs under that pid', async () => {
-    const startTime = await processStartTime(process.ppid)
+    const startTime = processStartTime(process.ppid)
     await leaveBehind({ pid: process.ppid, startTime, boot: await bootId() })
     assert.equal((await bootstrapErrorOf(acquireInstanceLock(nodeFiles, state()))).code, 'already-running')
     await leaveBehind({ pid: process.ppid, startTime, boot: '00000000-0000-0000-0000-000000000000' })

@@ -97,8 +97,8 @@ describe('systemProcesses', function () {
       const { end } = await run(sh(script), { signal: stop.signal })
       assert.deepEqual(end, { kind: 'signalled', signal })
       for (const pid of (await readFile(path, 'utf8')).trim().split('\n'))
-        await eventually(`the end of ${pid}`, { deadlineMs: DEADLINE_MS }, async () =>
-          (await processStartTime(Number(pid))) === undefined ? true : undefined,
+        await eventually(`the end of ${pid}`, { deadlineMs: DEADLINE_MS }, () =>
+          Promise.resolve(processStartTime(Number(pid)) === undefined ? true : undefined),
         )
     })
 
