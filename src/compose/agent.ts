@@ -186,7 +186,8 @@ function reloader(
 async function tellAskedRenewals({ files }: JoinConfiguration, log: Log): Promise<boolean> {
   let isAsked = false
   for (const kind of [CLIENT, SERVING]) {
-    const certificate = await readAskedRenewal(nodeFiles, stateDirectory(files, kind))
+    // What cannot be read, the loop's own look tells of.
+    const certificate = await readAskedRenewal(nodeFiles, stateDirectory(files, kind)).catch(() => undefined)
     if (certificate === undefined) continue
     isAsked = true
     log.info(`asked to renew the ${kind.title} now`, { certificate: `SHA256:${certificate}` })
