@@ -1,5 +1,5 @@
 /**
- * The floor under a join: a bare Node program that makes the same five requests over the same two connections, with
+ * The floor under a join: a bare Node program that makes the same requests up to the certificate, five over two connections, with
  * node:https alone, a key made on the spot, and no check, no configuration, no log and no durable file.
  * Arguments: host:port, token, a file with a PEM request to send.
  */
