@@ -185,10 +185,11 @@ function summaryOf(input: StatusInput): string {
   }
   if (action.kind !== 'await-outcome') return sentences[action.kind]
   const name = seen.request?.name ?? ''
-  if (isToBeDenied(seen)) return `waiting for the end of ${name}, for ${seen.outdated.why}: ${denialCommand(name)}`
+  const waits = isInPlace(seen, input.nowMs) ? 'joined; the renewal waits' : 'waiting'
+  if (isToBeDenied(seen)) return `${waits} for the end of ${name}, for ${seen.outdated.why}: ${denialCommand(name)}`
   return seen.request?.outcome.kind === 'approved'
     ? `${name} is approved, but not signed yet; without a signer for ${CLIENT_SIGNER} in the cluster it stays so`
-    : `waiting for approval: ${approvalCommand(name)}`
+    : `${waits} for approval: ${approvalCommand(name)}`
 }
 
 function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): string {

@@ -155,6 +155,20 @@ describe('statusOf: golden documents', () => {
     })
   })
 
+  it('a node whose renewal waits for approval while its certificate is good', () => {
+    const { name } = pending
+    const renewing = { ...joined, pending, request: requestWith({ kind: 'pending' }, name) }
+    const action: Action = { kind: 'await-outcome', as: 'node' }
+    const { state, summary } = statusFor(renewing, action, { nowMs: rotateAtMs })
+    assert.equal(state, 'healthy')
+    assert.equal(summary, `joined; the renewal waits for approval: kubectl certificate approve ${name}`)
+    const outdated = { isUseless: false, why: 'it asks for less' }
+    assert.equal(
+      statusFor({ ...renewing, outdated }, action, { nowMs: rotateAtMs }).summary,
+      `joined; the renewal waits for the end of ${name}, for it asks for less: kubectl certificate deny ${name}`,
+    )
+  })
+
   it('a node whose renewal fails while its certificate is good', () => {
     const action: Action = { kind: 'make-key', as: 'node', why: 'due' }
     assert.deepEqual(statusFor(joined, action, { nowMs: rotateAtMs, failure: unreachable }), {
