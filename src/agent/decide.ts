@@ -85,8 +85,10 @@ export function decide(seen: Observed, nowMs: number): Action {
   if (seen.trust.kind === 'outdated' && !goesOnWithOutdated) return { kind: 'discover' }
   if (seen.identity.kind === 'ours' && isValid(standing)) {
     if (seen.identity.misplaced) return { kind: 'restore' }
-    if (!seen.published || !seen.trust.record.hasJoined) return { kind: 'publish' }
+    if (!seen.published) return { kind: 'publish' }
     const recheck: Action | undefined = isRecheckDue(seen, nowMs) ? { kind: 'recheck' } : undefined
+    // A record of an earlier version lacks it: that is no reason to be less than healthy meanwhile.
+    if (recheck === undefined && !seen.trust.record.hasJoined) return { kind: 'publish' }
     // Nothing is built on it before it has authenticated once, and nothing but its lapse takes its place.
     if (seen.isUntried) return recheck ?? { kind: 'rest', untilMs: Infinity, because: 'untried' }
     if (standing === 'fresh') return whileFresh(seen, seen.identity, nowMs, recheck)

@@ -187,7 +187,8 @@ export class Loop {
     if (action.kind === 'rest' && !(await this.#settle(action, seen, signal))) return 'again'
     for (const step of steps) if (step.action.kind === 'rest') step.track.rest(step.action.because)
     this.#report(seen, action)
-    if (action.kind === 'rest' && this.#once !== undefined && !(await this.#isLeftToServe(turn))) return 'done'
+    const end = action.kind === 'rest' && this.#once !== undefined ? await this.#endOfRun(turn) : undefined
+    if (end !== undefined) return end
     // A token of another discovery configuration may be that of another cluster.
     const mayAskAboutToken = action.kind === 'rest' && action.because === 'fresh' && seen.trust.kind === 'verified'
     if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
@@ -224,15 +225,15 @@ export class Loop {
     return this.#once === 'served' || (this.#once === 'joined' && track === this.#client)
   }
 
-  /** The node's own certificate needs nothing: whether its server's still does, where the run is to see to that. */
-  async #isLeftToServe({ seen, steps: [, serving], signal }: Turn): Promise<boolean> {
-    if (this.#once !== 'served' || seen.serving === undefined || serving === undefined) return false
-    if (serving.action.kind !== 'rest') return true
+  /** The node's own certificate needs nothing: undefined where its server's still does, and the run is to see to that. */
+  async #endOfRun({ seen, steps: [, serving], signal }: Turn): Promise<'done' | 'again' | undefined> {
+    if (this.#once !== 'served' || seen.serving === undefined || serving === undefined) return 'done'
+    if (serving.action.kind !== 'rest') return undefined
     const error = servingRestError(seen.serving, serving.action.because)
-    if (error === undefined) return false
+    if (error === undefined) return 'done'
     await this.#failUnlessHeld(serving.track, error)
     await this.#pace.sleep(serving.track.heldForMs, signal)
-    return true
+    return 'again'
   }
 
   /** Until there may be something to do for what is not watched. */

@@ -68,7 +68,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const pending = spent ? undefined : kept
   const isPendingExposed = pending !== undefined && (await isPendingRequestExposed(files, state))
   const outdated = spent ? undefined : difference
-  const isUntried = kept !== undefined && lacksTrial(kept, identity, look)
+  const isUntried = kept !== undefined && lacksTrial(kept, identity, look) && !(await tookOver(identity, look))
   const hooks = identity.kind === 'ours' ? await seeHooks(look, identity.pair.certificate.fingerprint) : undefined
   return {
     identity,
@@ -224,6 +224,19 @@ const lacksTrial = (pending: PendingRequest, identity: SeenIdentity, { kind, acc
   identity.kind === 'ours' &&
   identity.pair.key.equals(pending.key) &&
   identity.pair.certificate.fingerprint !== acceptedFingerprint
+
+/** One that took the place of another while that was good was tried out before: what is left of its request is a crash's. */
+async function tookOver(identity: SeenIdentity, { files, configuration, kind, cluster }: Look): Promise<boolean> {
+  if (identity.kind !== 'ours' || cluster === undefined) return false
+  const { key, writtenAtMs } = identity.pair
+  const others = await readDatedPairs(files, pairPlace(configuration.files, kind))
+  return others.some(
+    (other) =>
+      !other.key.equals(key) &&
+      other.certificate.notAfterMs > writtenAtMs &&
+      mismatchOf(other, configuration, kind, cluster) === undefined,
+  )
+}
 
 /** A refusal is about one key: it stands until another has taken that one's place, as long as nothing else has changed. */
 function stands(refusal: Refusal | undefined, kept: PendingRequest | undefined, look: Look): boolean {

@@ -31,7 +31,7 @@ export function stepsOf(seen: Observed, client: Track, serving: Track, nowMs: nu
   return [own, { track: serving, certificate: seen.serving, action: decideServing(seen, seen.serving, nowMs) }]
 }
 
-export const isDoing = (step: Step): step is Step<Doing> => step.action.kind !== 'rest'
+const isDoing = (step: Step): step is Step<Doing> => step.action.kind !== 'rest'
 export const isWatching = ({ action }: Step): boolean => action.kind === 'await-outcome'
 
 /** Left alone after a failure, it can do nothing yet. */

@@ -102,7 +102,9 @@ async function followRenewal(
 /** That a renewal waits for somebody who approves it is no problem of the node, and all that matters here. */
 function servingSummary({ summary, serving }: Status): string {
   if (serving === undefined) return summary
-  return serving.request?.createdAt === undefined ? serving.summary : `${serving.summary}: ${serving.request.approve}`
+  const { request } = serving
+  const command = request?.createdAt === undefined ? undefined : (request.deny ?? request.approve)
+  return command === undefined ? serving.summary : `${serving.summary}: ${command}`
 }
 
 /** Throws the new problem that only a person can mend. One that was there before may be of an earlier request. */

@@ -114,12 +114,13 @@ export class StatusReporter {
     for (let next = this.#render(); next !== undefined; next = this.#render()) {
       this.#taken = JSON.stringify(next)
       this.#tellFailure(await this.#publish(next), next)
-      if (this.#failure === undefined) continue
-      this.#taken = ''
-      void this.#retryLater()
+    }
+    if (this.#failure === undefined) {
+      this.#retryMs = FIRST_RETRY_MS
       return
     }
-    this.#retryMs = FIRST_RETRY_MS
+    this.#taken = ''
+    void this.#retryLater()
   }
 
   /** Each by itself: what cannot be told in one place is told in the others. The first failure. */

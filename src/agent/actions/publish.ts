@@ -3,7 +3,7 @@
  * then that this machine has joined, which outlives the files.
  */
 import { readText } from '../../lib/text-file.ts'
-import { caFileText, isOwnCaFile } from '../../kube/cluster.ts'
+import { caFileText, isOwnCaFile, type Cluster } from '../../kube/cluster.ts'
 import { isOwnKubeconfig } from '../../kube/kubelet-kubeconfig.ts'
 import { writeClusterRecord } from '../../store/cluster-record.ts'
 import { replaceFile } from '../../store/durable-file.ts'
@@ -11,15 +11,20 @@ import { verifiedCluster, type ActionContext } from '../context.ts'
 import { kubeconfigText } from '../desired.ts'
 
 export async function publish(context: ActionContext): Promise<void> {
-  const { files, log } = context.ports
-  const { ca, kubeconfig, state } = context.configuration.files
+  const { files } = context.ports
   const record = verifiedCluster(context)
-  const { cluster } = record
+  if (!context.seen.published) await writeKubeletFiles(context, record.cluster)
+  if (!record.hasJoined)
+    await writeClusterRecord(files, context.configuration.files.state, { ...record, hasJoined: true })
+}
+
+async function writeKubeletFiles(context: ActionContext, cluster: Cluster): Promise<void> {
+  const { files, log } = context.ports
+  const { ca, kubeconfig } = context.configuration.files
   await keepForeign(context, ca, isOwnCaFile)
   await replaceFile(files, ca, caFileText(cluster), 0o644)
   await keepForeign(context, kubeconfig, isOwnKubeconfig)
   await replaceFile(files, kubeconfig, kubeconfigText(context.configuration, cluster), 0o600)
-  if (!record.hasJoined) await writeClusterRecord(files, state, { ...record, hasJoined: true })
   log.info('the kubeconfig is written', { kubeconfig, ca, server: cluster.server.href })
 }
 

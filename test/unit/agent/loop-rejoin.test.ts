@@ -1,5 +1,6 @@
 /** What `recovery.rejoin` holds a node to that has lost its files: cluster.json alone says that it had joined, and where. */
 import assert from 'node:assert/strict'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import { readClusterRecord, writeClusterRecord } from '../../../src/store/cluster-record.ts'
 import { FakeCluster } from './fakes.ts'
 import { configurationWith, MINUTE_MS, tokenDiscovery } from './fixtures.ts'
@@ -108,8 +109,18 @@ describe('cluster.json', () => {
     const record = await readClusterRecord(files, STATE)
     assert.ok(record !== undefined)
     await writeClusterRecord(files, STATE, { ...record, hasJoined: false })
+    // What the kubelet reads is as it should be: nothing need be written there.
+    files.fault = (method, path) => {
+      if (method === 'createSynced' && path.startsWith('/etc/kubernetes/'))
+        throw new BootstrapError('storage-read-only', `${path} cannot be written (EROFS)`)
+    }
     const stage = new Stage({ configuration: joinYaml('never', SAME), clock, files, cluster })
     await stage.runFor(MINUTE_MS)
+    // Nor is it any less a node meanwhile: a status with a step takes its mark away.
+    assert.deepEqual(
+      stage.reports.filter(({ state, step }) => state !== 'healthy' && step !== undefined),
+      [],
+    )
     assert.equal(stage.status.state, 'healthy')
     assert.equal((await readClusterRecord(files, STATE))?.hasJoined, true)
     assert.equal(cluster.posts.length, 1)

@@ -283,6 +283,17 @@ describe('Loop: the serving certificate', () => {
     assert.equal(files.text(askedRenewalPath(SERVING_STATE)), undefined)
   })
 
+  it('is the end of such a run after discovery.timeout where no address is found', async () => {
+    const stage = new Stage({
+      configuration: configurationWith({ discovery: pinless, certificate: { serving: {} } }),
+      once: 'served',
+    })
+    stage.addresses = []
+    const beganMs = stage.clock.monotonicMs()
+    await assert.rejects(stage.runFor(HOUR_MS), { code: 'addresses-unknown' })
+    assert.ok(stage.clock.monotonicMs() - beganMs < 6 * MINUTE_MS)
+  })
+
   it('is the end of such a run where its renewal is denied, and stays in force', async () => {
     const before = new Stage({ configuration: servingConfiguration(), once: 'served' })
     before.cluster.servingVerdict = 'approve'

@@ -89,6 +89,26 @@ describe('Loop: a first certificate', () => {
     assert.equal(cluster.posts.filter(({ requester }) => requester === 'bootstrap').length, 1)
   })
 
+  it('is not what a renewal has put in its place, also where a crash left the request behind', async () => {
+    const stage = new Stage()
+    stage.cluster.certificateMs = HOUR_MS
+    stage.files.fault = (method, path) => {
+      if (method !== 'remove' || path !== PENDING || stage.cluster.posts.length !== 2) return
+      stage.stop()
+      throw new BootstrapError('storage-failed', 'killed')
+    }
+    await stage.runFor(2 * HOUR_MS)
+    assert.notEqual(stage.files.text(PENDING), undefined)
+    stage.files.fault = () => undefined
+    const { clock, files, cluster } = stage
+    clock.afterSleep = () => undefined
+    cluster.fault = () => AWAY
+    const after = new Stage({ clock, files, cluster })
+    await after.runFor(10 * MINUTE_MS)
+    assert.equal(after.status.state, 'degraded')
+    assert.equal(files.text(PENDING), undefined)
+  })
+
   it('that lapses before it could be tried out is replaced as a lost one is', async () => {
     const { stage } = stageWhere((atMs) => (atMs < endMs ? AWAY : undefined))
     stage.cluster.certificateMs = HOUR_MS

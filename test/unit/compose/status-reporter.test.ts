@@ -312,6 +312,23 @@ describe('StatusReporter', () => {
     assert.deepEqual(await readdir(directory.join('metrics')), [])
   })
 
+  it('tells what is reported while the metrics cannot be written', async () => {
+    const isTold = (path: string): boolean => dirname(path) === directory.path
+    const { it: told } = reporter({
+      ...nodeFiles,
+      createSynced: (path, data, mode) =>
+        isTold(path)
+          ? nodeFiles.createSynced(path, data, mode)
+          : Promise.reject(new BootstrapError('storage-read-only', `${path} cannot be written (EROFS)`)),
+    })
+    await told.followTextfile(directory.join('metrics', 'agent.prom'))
+    told.report(body('one'))
+    told.report(body('two', 'healthy'))
+    await told.flush()
+    assert.equal(textAt(await written(), 'summary'), 'two')
+    assert.ok(existsSync(joinedMarkPath(directory.path)))
+  })
+
   it('leaves the mark of a joined node while the API server is asked whether it accepts it', async () => {
     const { it: told } = reporter()
     const certificate = {} as NonNullable<StatusBody['certificate']>
