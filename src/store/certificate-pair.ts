@@ -6,6 +6,7 @@
 import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
 import { basename, join } from 'node:path'
+import { isExposed } from '../lib/file-mode.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { timestamp } from '../lib/timestamp.ts'
@@ -45,8 +46,6 @@ export type StoredPair =
 const DATED = /^-(\d{4}(?:-\d\d){5})(?:\.(\d{1,6}))?\.pem$/
 const FILES_KEPT = 2
 const MODE = 0o600
-/** The permission bits that give anybody but the owner anything. */
-const OTHERS = 0o077
 const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----/g
 const KEY_BLOCK =
   /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END (?:EC |RSA )?PRIVATE KEY-----/
@@ -67,8 +66,7 @@ export async function readCurrentPair(files: Files, place: PairPlace): Promise<S
   const written = target === undefined ? entry : await files.stat(join(place.directory, target.split('/').pop() ?? ''))
   const pair = parsePair(text, written?.modifiedMs ?? entry.modifiedMs)
   if (typeof pair === 'string') return { kind: 'broken', fault: pair }
-  const isExposed = written?.kind === 'file' && (written.mode & OTHERS) !== 0
-  const misplacement = isExposed ? 'readable-by-others' : entry.kind === 'link' ? undefined : 'not-a-link'
+  const misplacement = isExposed(written) ? 'readable-by-others' : entry.kind === 'link' ? undefined : 'not-a-link'
   return { kind: 'pair', pair, misplacement }
 }
 
@@ -132,7 +130,7 @@ export async function staleFiles(files: Files, place: PairPlace, current: string
 
 async function isPrivate(files: Files, path: string): Promise<boolean> {
   const facts = await files.stat(path)
-  return facts?.kind === 'file' && (facts.mode & OTHERS) === 0
+  return facts?.kind === 'file' && !isExposed(facts)
 }
 
 interface DatedFile {

@@ -4,6 +4,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
+import { isExposed } from '../lib/file-mode.ts'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
@@ -72,8 +73,7 @@ const parseNames = (all: readonly string[]): SubjectNames => {
 
 /** Whether anybody but its owner may read the file, and so the key. */
 export async function isPendingRequestExposed(files: Files, stateDirectory: string): Promise<boolean> {
-  const facts = await files.stat(pendingRequestPath(stateDirectory))
-  return facts?.kind === 'file' && (facts.mode & 0o077) !== 0
+  return isExposed(await files.stat(pendingRequestPath(stateDirectory)))
 }
 
 export async function writePendingRequest(
