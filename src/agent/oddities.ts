@@ -7,7 +7,6 @@
 const answers = {
   restore: 'the pair is installed again from what is there',
   'restore-or-join': 'an older pair that is still good takes its place; without one the node joins again',
-  'join-again': 'the node joins again, as recovery.rejoin allows',
   discover: 'the cluster is discovered again',
   'new-key': 'another key is made when the next request is due',
   'follow-to-its-end':

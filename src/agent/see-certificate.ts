@@ -15,7 +15,7 @@ import {
   type CertificatePair,
 } from '../store/certificate-pair.ts'
 import { temporaryPath } from '../store/durable-file.ts'
-import { hookRecordPath, readHookRecord } from '../store/hook-record.ts'
+import { hookRecordPath, readHookRecord, type HookRecord } from '../store/hook-record.ts'
 import { keyLedgerPath, readKeyLedger } from '../store/key-ledger.ts'
 import {
   isPendingRequestExposed,
@@ -62,14 +62,16 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const difference = kept && outdatedBy(kept, configuration, look.names)
   const refusal = stands(recorded, kept, look) && difference === undefined ? recorded : undefined
   const askedRenewal = await readAskedRenewal(files, state)
-  const broken = await unreadable(files, state)
+  const ledger = await readKeyLedger(files, state)
+  const hookRecord = await readHookRecord(files, state)
+  const broken = await unreadable(files, state, { kept, recorded, hookRecord, askedRenewal, times: timesIn(ledger) })
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
   const pending = spent ? undefined : kept
   const isPendingExposed = pending !== undefined && (await isPendingRequestExposed(files, state))
   const outdated = spent ? undefined : difference
   const isUntried = kept !== undefined && lacksTrial(kept, identity, look) && !(await tookOver(identity, look))
-  const hooks = identity.kind === 'ours' ? await seeHooks(look, identity.pair.certificate.fingerprint) : undefined
+  const hooks = identity.kind === 'ours' ? seeHooks(look, hookRecord, identity.pair.certificate.fingerprint) : undefined
   return {
     identity,
     isUntried,
@@ -80,7 +82,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     outdated,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,
-    keysMadeAtMs: await seeKeysMade(look),
+    keysMadeAtMs: memory.retryRefused ? [] : timesOf(ledger, configurationDigest(configuration)),
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',
       refusal: recorded !== undefined && (kept === undefined || (spent && !isUntried)),
@@ -95,35 +97,33 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   }
 }
 
-async function seeHooks({ files, configuration, kind }: Look, fingerprint: string): Promise<DueHooks | undefined> {
-  const record = await readHookRecord(files, stateDirectory(configuration.files, kind))
-  return dueHooks(configuration.hooks, record, fingerprint, kind.firstEvent)
-}
+const seeHooks = (
+  { configuration, kind }: Look,
+  record: HookRecord | undefined,
+  fingerprint: string,
+): DueHooks | undefined => dueHooks(configuration.hooks, record, fingerprint, kind.firstEvent)
 
-/** Files of the agent's own that are there and say nothing. */
-async function unreadable(files: Files, state: string): Promise<Oddity[]> {
-  const suspects: [read: (files: Files, state: string) => Promise<unknown>, path: string, Oddity][] = [
-    [readPendingRequest, pendingRequestPath(state), 'pending-request-unreadable'],
-    [readRefusal, refusalPath(state), 'refusal-unreadable'],
-    [readHookRecord, hookRecordPath(state), 'hook-record-unreadable'],
-    [readAskedRenewal, askedRenewalPath(state), 'asked-renewal-unreadable'],
-    [readKeyTimes, keyLedgerPath(state), 'key-ledger-unreadable'],
+type OwnFile = 'kept' | 'recorded' | 'hookRecord' | 'askedRenewal' | 'times'
+
+/** Files of the agent's own that are there and say nothing. One that came since it was `seen` is read once more. */
+async function unreadable(files: Files, state: string, seen: Readonly<Record<OwnFile, unknown>>): Promise<Oddity[]> {
+  const suspects: [OwnFile, read: (files: Files, state: string) => Promise<unknown>, path: string, Oddity][] = [
+    ['kept', readPendingRequest, pendingRequestPath(state), 'pending-request-unreadable'],
+    ['recorded', readRefusal, refusalPath(state), 'refusal-unreadable'],
+    ['hookRecord', readHookRecord, hookRecordPath(state), 'hook-record-unreadable'],
+    ['askedRenewal', readAskedRenewal, askedRenewalPath(state), 'asked-renewal-unreadable'],
+    ['times', async () => timesIn(await readKeyLedger(files, state)), keyLedgerPath(state), 'key-ledger-unreadable'],
   ]
   const found: Oddity[] = []
-  for (const [read, path, oddity] of suspects)
-    if ((await files.stat(path)) !== undefined && (await read(files, state)) === undefined) found.push(oddity)
+  for (const [file, read, path, oddity] of suspects) {
+    if (seen[file] !== undefined || (await files.stat(path)) === undefined) continue
+    if ((await read(files, state)) === undefined) found.push(oddity)
+  }
   return found
 }
 
-async function readKeyTimes(files: Files, state: string): Promise<readonly number[] | undefined> {
-  const ledger = await readKeyLedger(files, state)
-  return ledger !== undefined && 'madeAtMs' in ledger ? ledger.madeAtMs : undefined
-}
-
-async function seeKeysMade({ files, configuration, kind, memory }: Look): Promise<readonly number[]> {
-  const ledger = await readKeyLedger(files, stateDirectory(configuration.files, kind))
-  return memory.retryRefused ? [] : timesOf(ledger, configurationDigest(configuration))
-}
+const timesIn = (ledger: Awaited<ReturnType<typeof readKeyLedger>>): readonly number[] | undefined =>
+  ledger !== undefined && 'madeAtMs' in ledger ? ledger.madeAtMs : undefined
 
 /** What a crash leaves: a temporary file, a key whose certificate is installed, a refusal without its key, a wish fulfilled, old pairs. */
 async function seeLeftOver(
