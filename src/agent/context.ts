@@ -44,6 +44,8 @@ export interface ActionContext {
   certificateMemory: CertificateMemory
   /** Memory has changed while the action goes on. */
   onProgress: () => void
+  /** Does one part of the action that takes `longestMs` at most, which the watchdog is to go by in place of the action's own time. */
+  during: <Value>(longestMs: number, effect: () => Promise<Value>) => Promise<Value>
   /** Aborts when the action is to be broken off: by a new configuration, by the operator's wish, by the end of the agent. */
   signal: AbortSignal
   /** Aborts with the agent alone: for what a new configuration must not break off. */

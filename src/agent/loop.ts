@@ -175,7 +175,8 @@ export class Loop {
       const serving = seen.serving && { ...seen.serving, request: memory.serving.request }
       this.#report({ ...seen, request: memory.request, serving }, steps[0].action)
     }
-    return { ports, configuration, seen, memory, ...about, onProgress, signal, stopped }
+    const during: ActionContext['during'] = (longestMs, effect) => this.#pace.during(longestMs, effect)
+    return { ports, configuration, seen, memory, ...about, onProgress, during, signal, stopped }
   }
 
   /** Nothing can be done now: waits for all that something is expected of, until the first of it comes. */

@@ -42,6 +42,9 @@ const logFormats = ['auto', 'text', 'json'] as const satisfies readonly LogForma
 
 const exactlyOneOf = (keys: readonly string[]) => keys.map((key) => ({ required: [key] }))
 
+/** Each is asked a quarter of a second after the one before: the last must not be asked only when the attempt is long over. */
+const MAX_ENDPOINTS = 100
+
 const tokenKeys = {
   token: v.exactOptional(
     text(parseToken, {
@@ -101,6 +104,7 @@ const tokenDiscovery = section(
         examples: [['10.0.0.10:6443', '10.0.0.11:6443']],
       }),
       v.minLength(1, 'is an empty list'),
+      v.maxLength(MAX_ENDPOINTS, ({ received }) => `has ${received} entries, more than ${MAX_ENDPOINTS}`),
     ),
     ...tokenKeys,
     caCertHashes: caCertHashes('Pins of the cluster’s CA, as kubeadm prints them; one match is enough.'),

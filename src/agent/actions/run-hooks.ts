@@ -27,6 +27,8 @@ export async function runHooks(context: ActionContext): Promise<void> {
   const done = [...due.done]
   const failures: BootstrapError[] = []
   for (const hook of hooks) {
+    // Those that are left may have been changed, or taken out, by the hook that has just edited join.yaml.
+    context.signal.throwIfAborted()
     const failure = await runHook(context, hook, environment)
     if (failure !== undefined) failures.push(failure)
     else {
@@ -40,24 +42,21 @@ export async function runHooks(context: ActionContext): Promise<void> {
 
 /** What went wrong; undefined where it succeeded. Throws where the agent is told to stop: the hook is run again then. */
 async function runHook(
-  { ports, stopped }: ActionContext,
+  { ports, during, stopped }: ActionContext,
   { hook, name }: DueHook,
   environment: Readonly<Record<string, string>>,
 ): Promise<BootstrapError | undefined> {
   const { log, processes } = ports
   let count = 0
   log.info('a hook begins', { hook: name })
-  const end = await processes.run({
-    argv: argvOf(hook),
-    environment,
-    timeoutMs: hook.timeoutMs,
-    signal: stopped,
-    onLine: (line) => {
-      count += 1
-      if (count <= MAX_LINES) log.info('a hook says', { hook: name, output: printable(line, 500) })
-      else if (count === MAX_LINES + 1) log.warn('a hook says more than is logged', { hook: name })
-    },
-  })
+  const onLine = (line: string): void => {
+    count += 1
+    if (count <= MAX_LINES) log.info('a hook says', { hook: name, output: printable(line, 500) })
+    else if (count === MAX_LINES + 1) log.warn('a hook says more than is logged', { hook: name })
+  }
+  const { timeoutMs } = hook
+  const request = { argv: argvOf(hook), environment, timeoutMs, signal: stopped, onLine }
+  const end = await during(timeoutMs, () => processes.run(request))
   if (stopped.aborted) throw new BootstrapError('stopped', `${name} was stopped with the agent`)
   if (end.kind === 'exited' && end.status === 0) {
     log.info('a hook has succeeded', { hook: name })

@@ -124,6 +124,16 @@ describe('Loop: hooks', () => {
     assert.equal(cluster.posts.length, 1)
   })
 
+  it('are run as a new configuration has them from the next one on', async () => {
+    const { stage, programs } = stageWith((program) => {
+      if (program === '/bin/announce') stage.loop.reconfigure(configurationWith({ discovery: pinless }))
+      return undefined
+    })
+    await stage.runFor(HOUR_MS)
+    assert.deepEqual(programs(), ['/bin/announce'])
+    assert.equal(stage.status.problem, undefined)
+  })
+
   it('are not broken off by a new configuration', async () => {
     const aborted: boolean[] = []
     const { stage, ran } = stageWith(() => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { MINUTE_MS } from './fixtures.ts'
+import type { Processes } from '../../../src/lib/ports.ts'
+import { configurationWith, MINUTE_MS } from './fixtures.ts'
 import { MemoryFiles, VirtualClock } from './fakes.ts'
-import { Stage } from './loop-stage.ts'
+import { pinless, Stage } from './loop-stage.ts'
 
 const never = (): Promise<never> => new Promise(() => undefined)
 
@@ -23,6 +24,45 @@ describe('Loop: its promise to come round again', () => {
     const { loop } = new Stage({ clock, files })
     void loop.run(new AbortController().signal)
     clock.pass(16 * MINUTE_MS)
+    assert.equal(loop.isOverdue, false)
+    clock.pass(1)
+    assert.equal(loop.isOverdue, true)
+  })
+
+  const hooked = configurationWith({
+    discovery: pinless,
+    hooks: {
+      afterJoin: Array.from({ length: 40 }, (_, index) => ({ command: [`/bin/hook-${index}`], timeout: '5m' })),
+    },
+  })
+
+  it('is kept by hooks that together take hours, as each of them ends in its time', async () => {
+    const clock = new VirtualClock()
+    const overdue: boolean[] = []
+    const run: Processes['run'] = ({ timeoutMs }) => {
+      clock.pass(timeoutMs)
+      overdue.push(stage.loop.isOverdue)
+      return Promise.resolve({ kind: 'exited', status: 0 })
+    }
+    const stage = new Stage({ clock, configuration: hooked, processes: { run } })
+    await stage.runFor(MINUTE_MS)
+    assert.deepEqual(overdue, Array<boolean>(40).fill(false))
+  })
+
+  it('is broken by a hook that does not end, a minute after its timeout', async () => {
+    const clock = new VirtualClock()
+    let begin = (): void => undefined
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const run: Processes['run'] = () => {
+      begin()
+      return never()
+    }
+    const { loop } = new Stage({ clock, configuration: hooked, processes: { run } })
+    void loop.run(new AbortController().signal)
+    await begun
+    clock.pass(6 * MINUTE_MS)
     assert.equal(loop.isOverdue, false)
     clock.pass(1)
     assert.equal(loop.isOverdue, true)

@@ -46,6 +46,16 @@ describe('parseConfiguration', () => {
     assert.equal(discovery.timeoutMs, 300_000)
   })
 
+  it('takes a hundred endpoints, and no more', () => {
+    const withEndpoints = (count: number): string =>
+      minimal.replace(/\[.*6443"\]/, JSON.stringify(Array.from({ length: count }, (_, index) => `api-${index}:6443`)))
+    assert.deepEqual(problems(withEndpoints(100)), [])
+    assert.deepEqual(
+      problems(withEndpoints(101)).map(({ message }) => message),
+      ['has 101 entries, more than 100'],
+    )
+  })
+
   it('settles the forms of endpoints, pins and tokens', () => {
     const { discovery } = valid(minimal)
     assert.ok(discovery.kind === 'token')
