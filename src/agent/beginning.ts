@@ -1,4 +1,5 @@
-/** What has been seen and is remembered when the loop begins: nothing. */
+/** What has been seen and is remembered when the loop begins, and what is forgotten when it begins anew. */
+import { FIRST_QUESTION_MS } from './token-question.ts'
 import type { CertificateMemory, Memory, Observed } from './observed.ts'
 
 export const NOTHING_SEEN: Observed = {
@@ -35,7 +36,7 @@ const nothingRemembered = (): CertificateMemory => ({
   failedHooks: undefined,
 })
 
-/** Who runs once ends when its certificate is accepted, and asks nothing after it: that is for `Loop` to change. */
+/** Nothing is ever asked again: who runs once ends when its certificate is accepted. */
 export const newMemory = (): Memory => ({
   ...nothingRemembered(),
   serving: nothingRemembered(),
@@ -49,3 +50,19 @@ export const newMemory = (): Memory => ({
   nextRecheckMs: undefined,
   failedRecheck: undefined,
 })
+
+/** Who goes on asks whether the certificate, the CA bundle and the token are as they were. */
+export function askFrom(memory: Memory, nowMs: number): void {
+  memory.nextTokenQuestionMs = nowMs + FIRST_QUESTION_MS
+  memory.nextRecheckMs = nowMs
+}
+
+/** After a changed configuration, or at the operator's wish, what was answered or failed before says nothing. */
+export function forgetAnswers(memory: Memory): void {
+  memory.acceptedToken = undefined
+  memory.filedWith = undefined
+  memory.failedRecheck = undefined
+  memory.failedHooks = undefined
+  memory.serving.failedHooks = undefined
+  memory.rediscoveryFailed = false
+}

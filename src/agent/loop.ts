@@ -6,33 +6,29 @@
 import type { JoinConfiguration } from '../config/index.ts'
 import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
 import { act } from './act.ts'
-import { newMemory, NOTHING_SEEN } from './beginning.ts'
+import { askFrom, forgetAnswers, newMemory, NOTHING_SEEN } from './beginning.ts'
 import { CLIENT, memoryOf, SERVING } from './certificate-kind.ts'
 import type { ActionContext, AgentPorts } from './context.ts'
 import type { Action } from './decide.ts'
+import { endOfRun, endsWith, joinObstacle, type Once } from './end-of-run.ts'
 import { isErrand } from './errands.ts'
 import { Failures } from './failures.ts'
 import { observe } from './observe.ts'
 import type { Observed } from './observed.ts'
 import { LONGEST_ACTION_MS, Pace } from './pace.ts'
-import { isJoined, restingError, servingRestError } from './resting.ts'
-import { askWhetherTokenIsSpent, FIRST_QUESTION_MS } from './token-question.ts'
+import { restingError } from './resting.ts'
+import { askWhetherTokenIsSpent } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
 import { Track } from './track.ts'
-import { isFree, isWatching, msUntilFree, stepsOf, waitOf, type Doing, type Step, type Turn } from './turn.ts'
+import { isFree, isWatching, msUntilNews, stepsOf, waitOf, type Doing, type Step, type Turn } from './turn.ts'
+import { lookOn, untilFirstEnds } from './watching.ts'
 import { statusOf, type StatusBody } from './status.ts'
 
 export interface LoopPorts extends AgentPorts {
   /** Hears where the node stands; it must not throw. */
   report: (status: StatusBody, attempts: readonly Attempts[]) => void
 }
-
-/** What is not over by then hangs: the server is asked to end it after 5 minutes. */
-const LONGEST_WATCH_MS = 6 * 60_000
-
-/** Where a run ends: once the node has joined, or once its serving certificate needs nothing more either. */
-export type Once = 'joined' | 'served'
 
 export class Loop {
   readonly #ports: LoopPorts
@@ -55,9 +51,9 @@ export class Loop {
     this.#told = new Told(ports.log)
     this.#client = new Track(CLIENT, ports.clock)
     this.#serving = new Track(SERVING, ports.clock)
-    this.#failures = new Failures(ports, this.#memory, (track) => this.#endsWith(track))
+    this.#failures = new Failures(ports, this.#memory, ({ kind }) => endsWith(once, kind))
     this.#pace = new Pace(ports.clock)
-    this.#askLater()
+    if (once === undefined) askFrom(this.#memory, ports.clock.nowMs())
   }
 
   /** It has not come round as it promised: something in it hangs, although the process may be well. */
@@ -83,22 +79,9 @@ export class Loop {
     this.#beginAnew()
   }
 
-  /** Who runs once ends when its certificate is accepted, and asks nothing after it. */
-  #askLater(): void {
-    if (this.#once !== undefined) return
-    const nowMs = this.#ports.clock.nowMs()
-    this.#memory.nextTokenQuestionMs = nowMs + FIRST_QUESTION_MS
-    this.#memory.nextRecheckMs = nowMs
-  }
-
   #beginAnew(): void {
-    this.#memory.acceptedToken = undefined
-    this.#memory.filedWith = undefined
-    this.#askLater()
-    this.#memory.failedRecheck = undefined
-    this.#memory.failedHooks = undefined
-    this.#memory.serving.failedHooks = undefined
-    this.#memory.rediscoveryFailed = false
+    forgetAnswers(this.#memory)
+    if (this.#once === undefined) askFrom(this.#memory, this.#ports.clock.nowMs())
     this.#told.beginAnew()
     this.#client.beginAnew()
     this.#serving.beginAnew()
@@ -185,11 +168,17 @@ export class Loop {
     const { seen, steps, signal } = turn
     const [own] = steps
     const { action } = own
-    if (action.kind === 'rest' && !(await this.#settle(action, seen, signal))) return 'again'
+    if (action.kind === 'rest') {
+      const obstacle = this.#once && joinObstacle(seen, action.because)
+      if (obstacle !== undefined) return await this.#failAndPause(this.#client, obstacle, signal)
+      this.#told.tellOfRest(action, restingError(seen, action.because), this.#configuration.node.name)
+      this.#told.noticeOthers(seen, this.#memory)
+    }
     for (const step of steps) if (step.action.kind === 'rest') step.track.rest(step.action.because)
     this.#report(seen, action)
-    const end = action.kind === 'rest' && this.#once !== undefined ? await this.#endOfRun(turn) : undefined
-    if (end !== undefined) return end
+    const end = action.kind === 'rest' && this.#once !== undefined ? endOfRun(this.#once, turn) : undefined
+    if (end === 'done') return 'done'
+    if (end !== undefined) return await this.#failAndPause(this.#serving, end, signal)
     // A token of another discovery configuration may be that of another cluster.
     const mayAskAboutToken = action.kind === 'rest' && action.because === 'fresh' && seen.trust.kind === 'verified'
     if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
@@ -200,72 +189,33 @@ export class Loop {
     if (watched.length > 0) await this.#watch(watched, turn)
     else {
       if (action.kind === 'rest') client.close()
-      await this.#pace.sleep(this.#msUntilNews(turn), signal)
+      await this.#pace.sleep(msUntilNews(steps, clock.nowMs()), signal)
     }
     for (const step of steps) if (step.action.kind === 'rest') step.track.beginAttempt()
     return 'again'
   }
 
-  /** The node's own certificate needs nothing: tells of it. False where `once` is to find another end. */
-  async #settle(action: Action & { kind: 'rest' }, seen: Observed, signal: AbortSignal): Promise<boolean> {
-    const error = restingError(seen, action.because)
-    const isAccepted = seen.authentication.kind === 'accepted'
-    const isDone = isJoined(action.because) && isAccepted && seen.violations.length === 0
-    if (this.#once !== undefined && error !== undefined && !isDone) {
-      await this.#failUnlessHeld(this.#client, error)
-      await this.#pace.sleep(this.#client.heldForMs, signal)
-      return false
-    }
-    this.#told.tellOfRest(action, error, this.#configuration.node.name)
-    this.#told.noticeOthers(seen, this.#memory)
-    return true
-  }
-
-  /** What cannot be done for this certificate soon is the end of the run. */
-  #endsWith(track: Track): boolean {
-    return this.#once === 'served' || (this.#once === 'joined' && track === this.#client)
-  }
-
-  /** The node's own certificate needs nothing: undefined where its server's still does, and the run is to see to that. */
-  async #endOfRun({ seen, steps: [, serving], signal }: Turn): Promise<'done' | 'again' | undefined> {
-    if (this.#once !== 'served' || seen.serving === undefined || serving === undefined) return 'done'
-    if (serving.action.kind !== 'rest') return undefined
-    const error = servingRestError(seen.serving, serving.action.because)
-    if (error === undefined) return 'done'
-    await this.#failUnlessHeld(serving.track, error)
-    await this.#pace.sleep(serving.track.heldForMs, signal)
-    return 'again'
-  }
-
-  /** Until there may be something to do for what is not watched. */
-  #msUntilNews({ steps }: Turn): number {
-    const nowMs = this.#ports.clock.nowMs()
-    return Math.min(...steps.filter((step) => !isFree(step)).map((step) => msUntilFree(step, nowMs)))
-  }
-
-  /** All at once: the first that ends, and news from elsewhere, end the others. */
+  /** The first that ends, and news from elsewhere, end the others. */
   async #watch(watched: readonly Step<Doing>[], turn: Turn): Promise<void> {
-    const over = new AbortController()
-    const signal = AbortSignal.any([turn.signal, over.signal])
-    const end = (): void => {
-      over.abort()
-    }
-    const waits = watched.map((step) => this.#perform(step, { ...turn, signal }))
-    waits.push(this.#lookOn({ ...turn, signal }))
-    await Promise.all(waits.map((each) => each.finally(end)))
+    const watches = watched.map((step) => (signal: AbortSignal) => this.#perform(step, { ...turn, signal }))
+    await untilFirstEnds([...watches, (signal) => this.#lookOn(turn.steps, signal)], turn.signal)
   }
 
-  /** Beside the watches: looks once a minute, as at rest, until that leads elsewhere; no longer than any watch lasts. */
-  async #lookOn(turn: Turn): Promise<void> {
+  async #lookOn(steps: Turn['steps'], signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
-    const endMs = clock.monotonicMs() + LONGEST_WATCH_MS
-    const before = turn.steps.map(waitOf).join()
+    const before = steps.map(waitOf).join()
     const isAsBefore = async (): Promise<boolean> => {
       const seen = await this.#observe().catch(() => undefined)
       return seen !== undefined && this.#stepsOf(seen).map(waitOf).join() === before
     }
-    do await this.#pace.sleep(this.#msUntilNews(turn), turn.signal)
-    while (!turn.signal.aborted && clock.monotonicMs() < endMs && (await isAsBefore()))
+    const untilNewsMs = (): number => msUntilNews(steps, clock.nowMs())
+    await lookOn(this.#pace, clock, { msUntilNews: untilNewsMs, isAsBefore }, signal)
+  }
+
+  async #failAndPause(track: Track, error: BootstrapError, signal: AbortSignal): Promise<'again'> {
+    await this.#failUnlessHeld(track, error)
+    await this.#pace.sleep(track.heldForMs, signal)
+    return 'again'
   }
 
   /** Of a look or a rest: one that comes while the certificate is left alone is no further attempt. */

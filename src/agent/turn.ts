@@ -38,10 +38,14 @@ export const isWatching = ({ action }: Step): boolean => action.kind === 'await-
 export const isFree = (step: Step): step is Step<Doing> => isDoing(step) && step.track.heldForMs === 0
 
 /** Until there may be something to do for it, by its times alone. */
-export function msUntilFree({ track, certificate, action }: Step, nowMs: number): number {
+function msUntilFree({ track, certificate, action }: Step, nowMs: number): number {
   if (action.kind !== 'rest') return track.heldForMs
   return Math.min(Math.max(action.untilMs - nowMs, 0), msUntilNextAttempt(certificate, nowMs))
 }
+
+/** Until there may be something to do for what is not free to be done. */
+export const msUntilNews = (steps: readonly Step[], nowMs: number): number =>
+  Math.min(...steps.filter((step) => !isFree(step)).map((step) => msUntilFree(step, nowMs)))
 
 /** What a step waits for, in a few words: other words are news. */
 export function waitOf(step: Step): string {

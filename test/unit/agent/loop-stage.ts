@@ -1,5 +1,6 @@
 /** A loop on its stage: every port a fake, the end by virtual time or by a limit of turns, so that a tight loop is a failure and no hang. */
-import { Loop, type Once } from '../../../src/agent/loop.ts'
+import type { Once } from '../../../src/agent/end-of-run.ts'
+import { Loop } from '../../../src/agent/loop.ts'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import type { JoinConfiguration } from '../../../src/config/index.ts'
 import { ApiClient } from '../../../src/kube/api-request.ts'
