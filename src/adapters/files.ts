@@ -135,7 +135,7 @@ export const nodeFiles: Files = {
       return {
         kind: kindOf(stats),
         mode: stats.mode & 0o7777,
-        uid: stats.uid,
+        isOthers: stats.uid !== 0 && stats.uid !== process.geteuid?.(),
         sizeBytes: stats.size,
         modifiedMs: stats.mtimeMs,
       }

@@ -5,13 +5,16 @@ import { bareHost } from '../lib/host.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Upper case first, as Go looks. */
-const value = (environment: Environment, name: string): string =>
-  environment[name] ?? environment[name.toLowerCase()] ?? ''
+/** The first of its spellings that says something, upper case first, as Go looks. */
+const spelled = (environment: Environment, name: string): string =>
+  [name, name.toLowerCase()].find((each) => (environment[each] ?? '') !== '') ?? name
+
+const value = (environment: Environment, name: string): string => environment[spelled(environment, name)] ?? ''
 
 /** Undefined: asked directly. Throws `proxy-invalid` for a proxy that cannot be used; no message holds its password. */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
-  const text = value(environment, 'HTTPS_PROXY')
+  const name = spelled(environment, 'HTTPS_PROXY')
+  const text = environment[name] ?? ''
   const host = bareHost(url).toLowerCase()
   if (
     text === '' ||
@@ -20,13 +23,24 @@ export function proxyFor(url: URL, environment: Environment): URL | undefined {
   )
     return undefined
   const proxy = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`)
-  if (proxy === null || proxy.hostname === '') throw new BootstrapError('proxy-invalid', 'HTTPS_PROXY is no URL')
+  if (proxy === null || proxy.hostname === '') throw new BootstrapError('proxy-invalid', `${name} is no URL`)
   if (proxy.protocol !== 'http:' && proxy.protocol !== 'https:')
-    throw new BootstrapError(
-      'proxy-invalid',
-      `HTTPS_PROXY is of the scheme ${proxy.protocol}//, which is not supported`,
-    )
+    throw new BootstrapError('proxy-invalid', `${name} is of the scheme ${proxy.protocol}//, which is not supported`)
+  if (![proxy.username, proxy.password].every(isEscaped))
+    throw new BootstrapError('proxy-invalid', `${name} has a user or password with a % that escapes nothing`, {
+      hint: `write %25 for a % in the user or password of ${name}, and other characters as UTF-8`,
+    })
   return proxy
+}
+
+/** What the tunnel is to decode can be decoded (RFC 3986 §2.1). */
+function isEscaped(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const loopback = new BlockList()

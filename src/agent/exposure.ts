@@ -1,4 +1,4 @@
-/** What the modes of files let others than their owner do: read a secret, or change what is trusted. It hands on no secret. */
+/** What the modes and owners of files let others do: read a secret, or change what is trusted. It hands on no secret. */
 import { dirname, resolve } from 'node:path'
 import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import { readKubeconfigFile } from '../discovery/file-discovery.ts'

@@ -2,8 +2,8 @@
 import { dirname } from 'node:path'
 import type { Files } from '../lib/ports.ts'
 
-/** Bits of a directory's mode, one of which lets them pass. */
-export const PASS = { all: 0o001, group: 0o011 } as const
+/** Bits of a directory's mode, one of which lets them pass. The owner of what is in it may be one of its group. */
+export const PASS = { all: 0o001, group: 0o011, owner: 0o011 } as const
 
 /** A directory on the way that others may not pass protects what is in it. */
 export async function isPassable(files: Files, directory: string, bits: number): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** Which files and directories let others change what a configuration says, by their modes. It reads no content. */
+/** Which files and directories let others change what a configuration says, by their modes and owners. It reads no content. */
 import { basename, dirname, join, resolve } from 'node:path'
 import type { WritablePlace } from '../findings/trade-offs.ts'
 import type { FileFacts, Files } from '../lib/ports.ts'
@@ -53,12 +53,21 @@ async function writersOf(
   isThereBelow: boolean,
 ): Promise<WritablePlace['writableBy'] | undefined> {
   if (facts === undefined) return undefined
-  const { kind, mode } = facts
-  // A link's own mode means nothing. In a sticky directory others can take no name that is taken.
-  if (kind === 'link' || (kind === 'directory' && (mode & STICKY) !== 0 && isThereBelow)) return undefined
-  const bits = kind === 'directory' ? REPLACE : WRITE
-  for (const writableBy of ['all', 'group'] as const)
-    if ((mode & bits[writableBy]) === bits[writableBy] && (await isPassable(files, dirname(place), PASS[writableBy])))
-      return writableBy
+  const parent = await files.stat(dirname(place))
+  const may = { ...writersByMode(facts, isThereBelow), owner: isOwnersToChange(facts, parent) }
+  for (const writableBy of ['all', 'owner', 'group'] as const)
+    if (may[writableBy] && (await isPassable(files, dirname(place), PASS[writableBy]))) return writableBy
   return undefined
 }
+
+function writersByMode({ kind, mode }: FileFacts, isThereBelow: boolean): Record<'all' | 'group', boolean> {
+  // A link's own mode means nothing. In a sticky directory others can take no name that is taken.
+  if (kind === 'link' || (kind === 'directory' && (mode & STICKY) !== 0 && isThereBelow))
+    return { all: false, group: false }
+  const bits = kind === 'directory' ? REPLACE : WRITE
+  return { all: (mode & bits.all) === bits.all, group: (mode & bits.group) === bits.group }
+}
+
+/** A mode holds no owner off. A link cannot be written, but in a sticky directory its owner may put another in its place. */
+const isOwnersToChange = ({ kind, isOthers }: FileFacts, parent: FileFacts | undefined): boolean =>
+  isOthers && (kind !== 'link' || ((parent?.mode ?? 0) & STICKY) !== 0)

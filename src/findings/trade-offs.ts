@@ -14,12 +14,13 @@ export interface ReadableSecret {
   readableBy: 'all' | 'group'
 }
 
-/** A file of the configuration, where keys are kept, or a directory on the way there, that more than its owner can write. */
+/** A file of the configuration, where keys are kept, or a directory on the way there, that more than root and the agent can write. */
 export interface WritablePlace {
   path: string
   /** Permission bits. */
   mode: number
-  writableBy: 'all' | 'group'
+  /** owner: neither root nor the agent. */
+  writableBy: 'all' | 'group' | 'owner'
   /** The file or directory, as the configuration names it. */
   leadsTo: string
 }
@@ -80,8 +81,9 @@ function ofExposure(exposure: Exposure): Finding {
       seen: `${path} holds a secret and has mode ${octal(mode)}`,
     }
   const { writableBy, leadsTo } = exposure
-  const whose = writableBy === 'all' ? 'everybody' : 'its group'
   const what = path === leadsTo ? path : `${path}, on the way to ${leadsTo},`
+  if (writableBy === 'owner') return { id: 'configuration-writable', seen: `${what} belongs to another user than root` }
+  const whose = writableBy === 'all' ? 'everybody' : 'its group'
   return { id: 'configuration-writable', seen: `${what} can be written by ${whose} (mode ${octal(mode)})` }
 }
 

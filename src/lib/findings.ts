@@ -70,7 +70,7 @@ const table = {
     requirement: 'protected-configuration',
     consequence:
       'whoever may write there can have this node join another cluster or use a key of theirs, and take the secrets that it is given',
-    remedy: 'chmod go-w what is named, and look at what is there by now',
+    remedy: 'chown root and chmod go-w what is named, and look at what is there by now',
   },
   'server-elsewhere': {
     severity: 'notice',

@@ -19,7 +19,8 @@ export interface FileFacts {
   kind: 'file' | 'directory' | 'link' | 'other'
   /** Permission bits only. */
   mode: number
-  uid: number
+  /** Its owner is neither root nor the user that this process runs as. */
+  isOthers: boolean
   sizeBytes: number
   modifiedMs: number
 }

@@ -129,7 +129,7 @@ function pieces(input: Uint8Array): Uint8Array[] {
 const filesHolding = (input: Uint8Array): Files => ({
   ...nodeFiles,
   read: () => Promise.resolve(input),
-  stat: () => Promise.resolve({ kind: 'file', mode: 0o600, uid: 0, sizeBytes: input.length, modifiedMs: 0 }),
+  stat: () => Promise.resolve({ kind: 'file', mode: 0o600, isOthers: false, sizeBytes: input.length, modifiedMs: 0 }),
 })
 
 const LOCAL = { label: '/etc/cluster.yaml', origin: 'local', directory: '/etc', text: '' } as const

@@ -91,7 +91,7 @@ export class SimulatedDisk implements Files {
     if (node === undefined) return undefined
     const { kind, modifiedMs } = node
     const mode = node.kind === 'link' ? 0o777 : node.mode
-    return { kind, mode, uid: 0, modifiedMs, sizeBytes: node.kind === 'file' ? node.content.length : 0 }
+    return { kind, mode, isOthers: false, modifiedMs, sizeBytes: node.kind === 'file' ? node.content.length : 0 }
   }
 
   async readLink(path: string): Promise<string | undefined> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Files } from '../../../src/lib/ports.ts'
 import type { WritablePlace } from '../../../src/findings/trade-offs.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { exposures } from '../../../src/agent/exposure.ts'
@@ -102,17 +103,30 @@ describe('exposures of what is trusted', () => {
   const directory = useTemporaryDirectory()
   const at = (name: string): string => join(directory.path, name)
 
+  /** Which of them belong to somebody else, who is made up: to give a file away takes root. */
+  const ownedElsewhere = (names: readonly string[]): Files => ({
+    ...nodeFiles,
+    stat: async (path) => {
+      const facts = await nodeFiles.stat(path)
+      return facts && { ...facts, isOthers: names.some((name) => at(name) === path) }
+    },
+  })
+
   /** Modes by path; a name with a slash at its end is a directory. What is written is found for join.yaml and this caFile. */
-  async function found(modes: Readonly<Record<string, number>>, caFile = 'etc/ca.crt'): Promise<unknown[]> {
+  async function found(
+    modes: Readonly<Record<string, number>>,
+    caFile = 'etc/ca.crt',
+    files: Files = nodeFiles,
+  ): Promise<unknown[]> {
     await chmod(directory.path, 0o755)
     for (const [name, mode] of Object.entries(modes)) {
       if (name.endsWith('/')) await mkdir(at(name))
       else await writeFile(at(name), '')
       await chmod(at(name), mode)
     }
-    const { files, ...rest } = configured({ tokenCredential: 'token', caFile: at(caFile) })
-    const configuration = { ...rest, files: { ...files, state: at('state'), certificates: at('pki') } }
-    return (await exposures(nodeFiles, configuration, at('etc/join.yaml'))).map((exposure) => {
+    const { files: paths, ...rest } = configured({ tokenCredential: 'token', caFile: at(caFile) })
+    const configuration = { ...rest, files: { ...paths, state: at('state'), certificates: at('pki') } }
+    return (await exposures(files, configuration, at('etc/join.yaml'))).map((exposure) => {
       const { path, leadsTo, writableBy } = exposure as WritablePlace
       return [path, leadsTo].map((each) => each.slice(directory.path.length + 1)).concat(writableBy)
     })
@@ -157,4 +171,45 @@ describe('exposures of what is trusted', () => {
       ['srv/ca.crt', 'door/ca.crt', 'all'],
     ])
   })
+
+  const owned: readonly [sentence: string, modes: Readonly<Record<string, number>>, string[], expected: string[][]][] =
+    [
+      ['are a file of another user', good, ['etc/ca.crt'], [['etc/ca.crt', 'etc/ca.crt', 'owner']]],
+      ['are a directory of another user', good, ['etc'], [['etc', 'etc/join.yaml', 'owner']]],
+      ['are a sticky one too', { ...good, 'etc/': 0o1777 }, ['etc'], [['etc', 'etc/join.yaml', 'owner']]],
+      ['are no file of another user who cannot come there', { ...good, 'etc/': 0o700 }, ['etc/ca.crt'], []],
+      [
+        'are a file of another user who may be in the group of its directory',
+        { ...good, 'etc/': 0o710 },
+        ['etc/ca.crt'],
+        [['etc/ca.crt', 'etc/ca.crt', 'owner']],
+      ],
+      [
+        'are everybody’s before they are their owner’s',
+        { ...good, 'etc/ca.crt': 0o666 },
+        ['etc/ca.crt'],
+        [['etc/ca.crt', 'etc/ca.crt', 'all']],
+      ],
+      [
+        'are where another user keeps state and keys',
+        { ...good, 'state/': 0o700 },
+        ['state'],
+        [['state', 'state', 'owner']],
+      ],
+    ]
+  for (const [sentence, modes, others, expected] of owned)
+    it(sentence, async () => {
+      assert.deepEqual(await found(modes, 'etc/ca.crt', ownedElsewhere(others)), expected)
+    })
+
+  for (const [mode, expected] of [
+    [0o755, []],
+    [0o1777, [['door/ca.crt', 'door/ca.crt', 'owner']]],
+  ] as const)
+    it(`are ${expected.length === 0 ? 'no' : 'a'} link of another user in a directory of mode 0${mode.toString(8)}`, async () => {
+      await mkdir(at('door'))
+      await chmod(at('door'), mode)
+      await symlink('../etc/ca.crt', at('door/ca.crt'))
+      assert.deepEqual(await found(good, 'door/ca.crt', ownedElsewhere(['door/ca.crt'])), expected)
+    })
 })

@@ -63,13 +63,36 @@ describe('proxyFor', () => {
       assert.equal(through(url, noProxy), isProxied)
     })
 
-  it('refuses a proxy that it cannot use, and keeps its password to itself', () => {
-    for (const HTTPS_PROXY of ['socks5://u:hunter2@p:1080', 'http://', 'http://u:hunter2@:x', 'ftp://u:hunter2@p'])
-      assert.throws(
-        () => proxyFor(new URL('https://a.test'), { HTTPS_PROXY }),
-        (thrown) =>
-          thrown instanceof BootstrapError && thrown.code === 'proxy-invalid' && !thrown.message.includes('hunter2'),
-      )
+  it('passes over a spelling that is empty, as Go does', () => {
+    const environment = { HTTPS_PROXY: '', https_proxy: PROXY, NO_PROXY: '', no_proxy: 'b.test' }
+    assert.equal(proxyFor(new URL('https://a.test'), environment)?.host, 'proxy.test:3128')
+    assert.equal(proxyFor(new URL('https://b.test'), environment), undefined)
+  })
+
+  const unusable: readonly [what: string, address: string][] = [
+    ['socks', 'socks5://u:hunter2@p:1080'],
+    ['no host', 'http://'],
+    ['no port', 'http://u:hunter2@:x'],
+    ['ftp', 'ftp://u:hunter2@p'],
+    ['a % that is no escape in the password', 'http://u:hunter2%@p:3128'],
+    ['a % that is no escape in the user', 'http://u%zz:hunter2@p:3128'],
+    ['an escape that is no UTF-8', 'http://u:hunter2%ff@p:3128'],
+  ]
+  for (const [what, address] of unusable)
+    it(`refuses a proxy with ${what} by the name of its variable, and keeps its password to itself`, () => {
+      for (const name of ['HTTPS_PROXY', 'https_proxy'])
+        assert.throws(
+          () => proxyFor(new URL('https://a.test'), { [name]: address }),
+          (thrown) =>
+            thrown instanceof BootstrapError &&
+            thrown.code === 'proxy-invalid' &&
+            thrown.message.startsWith(`${name} `) &&
+            !`${thrown.message} ${thrown.hint}`.includes('hunter2'),
+        )
+    })
+
+  it('takes a password with escapes', () => {
+    assert.equal(proxyFor(new URL('https://a.test'), { HTTPS_PROXY: 'http://u:50%25@p:3128' })?.password, '50%25')
   })
 })
 

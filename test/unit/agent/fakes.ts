@@ -96,7 +96,7 @@ export class MemoryFiles implements Files {
       const entry = this.entries.get(path)
       if (entry === undefined) return undefined
       const { kind, mode, modifiedMs, content } = entry
-      return { kind, mode, modifiedMs, uid: 0, sizeBytes: content.length }
+      return { kind, mode, modifiedMs, isOthers: false, sizeBytes: content.length }
     })
   }
 

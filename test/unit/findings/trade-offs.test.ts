@@ -68,10 +68,11 @@ describe('trade-offs of the files', () => {
   })
 
   it('name the file that others may write, and the directory on the way to one', () => {
-    const [, file, directory] = found({
+    const [, file, directory, owned] = found({
       exposures: [
         { path: '/etc/ca.crt', mode: 0o666, writableBy: 'all', leadsTo: '/etc/ca.crt' },
         { path: '/srv', mode: 0o2775, writableBy: 'group', leadsTo: '/srv/token' },
+        { path: '/srv/ca.crt', mode: 0o600, writableBy: 'owner', leadsTo: '/srv/ca.crt' },
       ],
     })
     const id = 'configuration-writable'
@@ -80,6 +81,7 @@ describe('trade-offs of the files', () => {
       id,
       seen: '/srv, on the way to /srv/token, can be written by its group (mode 02775)',
     })
+    assert.deepEqual(owned, { id, seen: '/srv/ca.crt belongs to another user than root' })
   })
 })
 
