@@ -36,7 +36,7 @@ const files: readonly (readonly [string, string])[] = [
   [`${DEFAULT_FILES.runtime}/status.json`, 'What *status* shows. Nothing in it is secret.'],
   [
     `${DEFAULT_FILES.runtime}/joined`,
-    'There while the node is healthy or degraded; it starts *node-bootstrap-joined.target*.',
+    'There while the node has joined, as *status --json* says too; it starts *node-bootstrap-joined.target*.',
   ],
   ['/usr/share/node-bootstrap/', 'The example configuration, its JSON Schema, and drop-ins for the unit.'],
   [

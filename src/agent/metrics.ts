@@ -64,6 +64,9 @@ function families(status: Status, attempts: readonly Attempts[], startedAtMs: nu
       'Where the node stands: 1 for the state that it is in.',
       STATES.map((state) => ({ labels: { state }, value: flag(state === status.state) })),
     ),
+    gauge('joined', 'Whether the node has joined: its certificate is valid, in place and accepted.', [
+      { value: flag(status.joined) },
+    ]),
     gauge('state_since_seconds', 'Since when it stands there.', seconds(status.since)),
     gauge(
       'problem',

@@ -14,7 +14,8 @@ import {
   type StatusCertificate,
   type StatusRequest,
 } from './certificate-status.ts'
-import { isValid, standingOf, type Action, type RestReason } from './decide.ts'
+import type { Action, RestReason } from './decide.ts'
+import { isInPlace, isJoinedAt } from './joined.ts'
 import type { Observed, SeenBundle } from './observed.ts'
 import { besideTheWay, restingError } from './resting.ts'
 import { isServed, servingProblem, servingSummary, type ServingInput } from './serving-status.ts'
@@ -36,6 +37,8 @@ export interface Status {
   program: { version: string; pid: number; startTime: string }
   node: string
   state: State
+  /** Whether it is a node: see joined.ts. A degraded one need not be. */
+  joined: boolean
   /** One sentence for people. */
   summary: string
   /** Since when `state` and `summary` are so. */
@@ -116,6 +119,7 @@ export function statusOf(input: StatusInput): StatusBody {
   return {
     node: configuration.node.name,
     state: stateOf(input),
+    joined: isJoinedAt(seen, input.nowMs),
     summary: summaryOf(input),
     ...(step === undefined ? {} : { step }),
     ...clusterOf(seen),
@@ -141,11 +145,6 @@ function stateOf(input: StatusInput): State {
   // It was a node, and is one again as soon as it is given what it asks for.
   if (failure?.error.code === 'rejoin-needs-credential') return 'degraded'
   return failure === undefined || failure.transient ? 'waiting' : 'failed'
-}
-
-/** A certificate that is valid and was accepted once, with CA and kubeconfig beside it. */
-function isInPlace(seen: Observed, nowMs: number): boolean {
-  return isValid(standingOf(seen.identity, nowMs)) && seen.published && !seen.isUntried
 }
 
 /** A kubelet that is to have a serving certificate is not well without a valid one. */

@@ -6,6 +6,7 @@ import { systemClock } from '../adapters/clock.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { processStartTime } from '../adapters/process-identity.ts'
 import type { CertificateKind } from '../agent/certificate-kind.ts'
+import { asOf } from '../agent/joined.ts'
 import type { Status } from '../agent/status.ts'
 import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
 import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
@@ -23,15 +24,8 @@ export interface PublishedStatus {
 export async function readPublishedStatus(runtimeDirectory: string): Promise<PublishedStatus | undefined> {
   const document = await readStatusFile(nodeFiles, runtimeDirectory)
   if (numberAt(document, 'version') !== 1) return undefined
-  const status = lapsed(document as Status, systemClock.nowMs())
+  const status = asOf(document as Status, systemClock.nowMs())
   return { status, runs: processStartTime(status.program.pid) === status.program.startTime }
-}
-
-/** An agent that is stopped or hangs cannot say that the certificate has lapsed since: that is seen here. */
-export function lapsed(status: Status, nowMs: number): Status {
-  const isLapsed = status.certificate !== undefined && Date.parse(status.certificate.notAfter) <= nowMs
-  if (!isLapsed || (status.state !== 'healthy' && status.state !== 'degraded')) return status
-  return { ...status, state: 'waiting', summary: `the certificate has expired; before that: ${status.summary}` }
 }
 
 /** The certificate of that kind that is in force, as far as it is published. */

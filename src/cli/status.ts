@@ -50,7 +50,7 @@ export function render(status: Status, runs: boolean, nowMs: number): string {
     ['node', status.node],
     [
       'state',
-      `${status.state}, since ${status.since} (${ago(nowMs, status.since)})${runs ? '' : '; that was when the agent last ran, and it does not run now'}`,
+      `${status.state}${isLost(status) ? ', not joined' : ''}, since ${status.since} (${ago(nowMs, status.since)})${runs ? '' : '; that was when the agent last ran, and it does not run now'}`,
     ],
     ['', status.summary],
     ['way', way(status)],
@@ -64,6 +64,9 @@ export function render(status: Status, runs: boolean, nowMs: number): string {
   ]
   return lines.map(([name, text]) => `${name.padEnd(12)} ${text}`.trimEnd()).join('\n') + '\n'
 }
+
+/** Every other state says by itself whether the node has joined. */
+const isLost = ({ state, joined }: Status): boolean => state === 'degraded' && !joined
 
 function way({ step }: Status): string {
   const at = step === undefined ? STEPS.length : STEPS.indexOf(step)

@@ -37,12 +37,11 @@ export async function wait(invocation: Invocation): Promise<ExitStatus> {
 export function goalReached(goal: Goal, kind: CertificateKind = CLIENT): (published: PublishedStatus) => boolean {
   let first: string | undefined
   return ({ status, runs }) => {
-    const isJoined = status.state === 'healthy' || status.state === 'degraded'
-    if (goal === 'joined') return isJoined
+    if (goal === 'joined') return status.joined
     const certificate = publishedCertificate(status, kind)
     if (goal === 'serving') return Date.parse(certificate?.notAfter ?? '') > systemClock.nowMs()
     if (goal === 'healthy') return runs && status.state === 'healthy'
-    const fingerprint = isJoined ? certificate?.fingerprint : undefined
+    const fingerprint = status.joined ? certificate?.fingerprint : undefined
     first ??= fingerprint
     return fingerprint !== undefined && fingerprint !== first
   }

@@ -186,13 +186,10 @@ export class StatusReporter {
     this.#metricsWritten = text
   }
 
-  async #markJoined({ state, step, certificate }: Status): Promise<void> {
-    // It is in place, and the API server is being asked whether it accepts it: that changes nothing yet.
-    if (state === 'waiting' && step === undefined && certificate !== undefined) return
-    const hasJoined = state === 'healthy' || state === 'degraded'
-    if (this.#marked === hasJoined) return
-    await markJoined(this.#ports.files, this.#runtimeDirectory, hasJoined)
-    this.#marked = hasJoined
+  async #markJoined({ joined }: Status): Promise<void> {
+    if (this.#marked === joined) return
+    await markJoined(this.#ports.files, this.#runtimeDirectory, joined)
+    this.#marked = joined
   }
 
   /** Undefined where there is nothing that was not written yet. */

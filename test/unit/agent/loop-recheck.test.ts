@@ -127,9 +127,10 @@ describe('Loop: the certificate in force', () => {
     after.cluster.fault = (seen) =>
       seen.atMs < endMs && (isAboutIdentity(seen) || seen.requester === 'bootstrap') ? UNAUTHORIZED : undefined
     const problems = new Set<string>()
-    after.onReport = ({ problem, state }) => {
+    after.onReport = ({ problem, state, joined: hasJoined }) => {
       if (problem !== undefined) problems.add(problem.code)
       if (after.clock.nowMs() < endMs) assert.notEqual(state, 'healthy')
+      if (problem !== undefined) assert.equal(hasJoined, false, problem.code)
     }
     const old = stage.files.text(CURRENT)
     await after.runFor(4 * HOUR_MS)

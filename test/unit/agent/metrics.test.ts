@@ -17,6 +17,7 @@ const healthy: Status = {
   program: { version: '0.1.0', pid: 1, startTime: '2' },
   node: 'worker-secret-name',
   state: 'healthy',
+  joined: true,
   summary: 'joined',
   since: '2026-11-23T12:00:00.000Z',
   findings: [],
@@ -82,6 +83,7 @@ describe('metricsText', () => {
         'state{state="degraded"}': 0,
         'state{state="waiting"}': 0,
         'state{state="failed"}': 0,
+        joined: 1,
         state_since_seconds: 1_795_435_200,
         'certificate_not_before_seconds{kind="client"}': 1_795_435_200,
         'certificate_not_after_seconds{kind="client"}': 1_795_521_600,
@@ -117,10 +119,11 @@ describe('metricsText', () => {
     const { version, program, node, summary, since, findings } = healthy
     const rest = { version, program, node, summary, since, findings }
     const problem = { code: 'timed-out', message: 'a "message"', hint: '', nextAttemptAt: '2026-11-23T12:00:00.000Z' }
-    const { values } = parse(metricsText({ ...rest, state: 'waiting', problem }, [], STARTED_MS))
+    const { values } = parse(metricsText({ ...rest, state: 'degraded', joined: false, problem }, [], STARTED_MS))
     assert.equal(values.get('node_bootstrap_problem{code="timed-out"}'), 1)
     assert.equal(values.get('node_bootstrap_next_attempt_time_seconds'), 1_795_435_200)
-    assert.equal(values.get('node_bootstrap_state{state="waiting"}'), 1)
+    assert.equal(values.get('node_bootstrap_state{state="degraded"}'), 1)
+    assert.equal(values.get('node_bootstrap_joined'), 0)
     assert.ok(![...values.keys()].some((series) => series.includes('certificate')))
   })
 

@@ -80,6 +80,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'waiting',
+      joined: false,
       summary: 'looking for the cluster',
       step: 'cluster',
     })
@@ -90,6 +91,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'waiting',
+      joined: false,
       summary: '10.0.0.10:6443 refused the connection',
       step: 'cluster',
       problem,
@@ -101,6 +103,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'waiting',
+      joined: false,
       summary: `waiting for approval: kubectl certificate approve ${pending.name}`,
       step: 'approval',
       cluster: clusterDocument,
@@ -115,6 +118,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'failed',
+      joined: false,
       summary: message,
       cluster: clusterDocument,
       problem: {
@@ -130,6 +134,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'healthy',
+      joined: true,
       summary: 'joined; the certificate is renewed at 2026-11-24T06:00:00.000Z',
       cluster: clusterDocument,
       certificate: certificateDocument,
@@ -142,6 +147,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'healthy',
+      joined: true,
       summary: 'submitting the certificate request',
       step: 'request',
       cluster: clusterDocument,
@@ -175,6 +181,7 @@ describe('statusOf: golden documents', () => {
       node: 'worker-1',
       findings: [],
       state: 'degraded',
+      joined: true,
       summary: '10.0.0.10:6443 refused the connection',
       step: 'key',
       cluster: clusterDocument,
@@ -269,6 +276,45 @@ describe('statusOf: the state', () => {
   it('asks whether the clock is right where the certificate lies in the future', () => {
     assert.match(statusFor(joined, rest('not-yet-valid'), { nowMs: NOW_MS - 1 }).summary, /is the clock right\?/)
   })
+})
+
+describe('statusOf: whether the node has joined', () => {
+  const rest: Action = { kind: 'rest', untilMs: rotateAtMs, because: 'fresh' }
+  const again: Action = { kind: 'make-key', as: 'bootstrap', why: 'none' }
+  const needsCredential = failureOf(new BootstrapError('rejoin-needs-credential', 'a credential is missing'))
+  const refused: Observed = {
+    ...joined,
+    authentication: { kind: 'refused', sinceMs: NOW_MS, error: unreachable.error, isConfirmed: false },
+  }
+  const expired = { nowMs: NOW_MS + DAY_MS, failure: needsCredential }
+  const rows: [string, Observed, Action, Partial<StatusInput>, [StatusBody['state'], boolean]][] = [
+    ['has, with all in place', joined, rest, {}, ['healthy', true]],
+    ['has, while the renewal fails', joined, rest, { failure: unreachable }, ['degraded', true]],
+    [
+      'has, while the API server is asked again after a start',
+      { ...joined, authentication: { kind: 'unasked' } },
+      { kind: 'recheck' },
+      {},
+      ['waiting', true],
+    ],
+    ['has not, before its first certificate is tried out', { ...joined, isUntried: true }, rest, {}, ['failed', false]],
+    ['has not, without a kubeconfig', { ...joined, published: false }, { kind: 'publish' }, {}, ['waiting', false]],
+    ['has not, while the API server refuses it', refused, rest, {}, ['degraded', false]],
+    ['is none any more, with a pair that has expired', joined, again, expired, ['degraded', false]],
+    ['is none any more, with a pair that is lost', verified, again, { failure: needsCredential }, ['degraded', false]],
+    [
+      'is none any more, with a pair that has expired and no more keys to make',
+      joined,
+      { kind: 'rest', untilMs: NOW_MS + 2 * DAY_MS, because: 'budget-spent' },
+      { nowMs: NOW_MS + DAY_MS },
+      ['waiting', false],
+    ],
+  ]
+  for (const [sentence, seen, action, input, expected] of rows)
+    it(`the node ${sentence}`, () => {
+      const { state, joined: hasJoined } = statusFor(seen, action, input)
+      assert.deepEqual([state, hasJoined], expected)
+    })
 })
 
 describe('statusOf: the next attempt', () => {

@@ -18,12 +18,15 @@ const certificate = (fingerprint: string): Required<Status>['certificate'] => ({
   installedAt: '2026-11-23T00:00:00.000Z',
 })
 
+/** `more`: a degraded node need not have joined. */
 function published(state: Status['state'], more: Partial<Status> = {}, runs = true): PublishedStatus {
   const program = { version: '1.2.3', pid: 4711, startTime: '99' }
-  const summary = `it is ${state}`
-  return { status: { version: 1, program, node: 'worker-1', state, summary, since: '', findings: [], ...more }, runs }
+  const joined = state === 'healthy' || state === 'degraded'
+  const told = { state, joined, summary: `it is ${state}`, since: '' }
+  return { status: { version: 1, program, node: 'worker-1', ...told, findings: [], ...more }, runs }
 }
 
+const lost = { code: 'rejoin-needs-credential', message: 'the certificate has expired', hint: 'make a token' }
 const denied = { code: 'csr-denied', message: 'node-csr-x was denied', hint: 'ask who denied it' }
 
 /** Follows successive looks, of which the last one stays; the lines that were told come with the result. */
@@ -70,6 +73,7 @@ describe('follow', () => {
     ['its agent has ended', published('waiting', {}, false), 'not-running', 69],
     ['it is only not yet so', published('waiting'), 'waiting-timed-out', 75],
     ['a problem stands in the way', published('failed', { problem: denied }), 'csr-denied', 77],
+    ['the certificate is lost', published('degraded', { joined: false, problem: lost }), lost.code, 77],
     [
       'a newer agent has a code of its own',
       published('failed', { problem: { ...denied, code: 'new' } }),
@@ -94,6 +98,12 @@ describe('wait', () => {
       'takes healthy and degraded',
       [published('waiting'), published('failed'), published('degraded'), published('healthy')],
       [false, false, true, true],
+    ],
+    [
+      'joined',
+      'takes no node that is degraded because it has lost its certificate',
+      [published('degraded', { joined: false, problem: lost }), published('degraded', { ...old, joined: false })],
+      [false, false],
     ],
     ['joined', 'does not need the agent to go on', [published('healthy', old, false)], [true]],
     [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { asOf } from '../../../src/agent/joined.ts'
 import type { Status } from '../../../src/agent/status.ts'
-import { lapsed } from '../../../src/cli/published-status.ts'
+import { exitStatusOf } from '../../../src/cli/published-status.ts'
 import { render, span } from '../../../src/cli/status.ts'
 
 const NOW_MS = Date.parse('2026-11-23T12:00:00.000Z')
@@ -10,6 +11,7 @@ const healthy: Status = {
   program: { version: '1.2.3', pid: 4711, startTime: '99' },
   node: 'worker-1',
   state: 'healthy',
+  joined: true,
   summary: 'joined; the certificate is renewed at 2026-11-24T06:00:00.000Z',
   since: '2026-11-23T11:00:00.000Z',
   cluster: {
@@ -45,6 +47,7 @@ const waiting: Status = {
   program: healthy.program,
   node: 'worker-1',
   state: 'waiting',
+  joined: false,
   summary: 'nobody answers',
   since: '2026-11-23T11:59:30.000Z',
   step: 'approval',
@@ -83,24 +86,26 @@ describe('status: span', () => {
     })
 })
 
-describe('status: lapsed', () => {
+describe('status: as of now', () => {
   const endMs = Date.parse('2026-11-24T11:00:00.000Z')
 
   it('leaves a status alone until its certificate ends', () => {
-    assert.equal(lapsed(healthy, endMs - 1), healthy)
+    assert.equal(asOf(healthy, endMs - 1), healthy)
   })
 
-  for (const state of ['healthy', 'degraded'] as const)
-    it(`is not ${state} from that moment on, and still says what was`, () => {
-      const seen = lapsed({ ...healthy, state }, endMs)
-      assert.equal(seen.state, 'waiting')
+  for (const state of ['healthy', 'degraded', 'waiting'] as const)
+    it(`has not joined from that moment on where it was ${state}, and still says what was`, () => {
+      const seen = asOf({ ...healthy, state }, endMs)
+      assert.deepEqual([seen.state, seen.joined, exitStatusOf(seen)], ['waiting', false, 75])
       assert.equal(seen.summary, `the certificate has expired; before that: ${healthy.summary}`)
     })
 
   it('leaves alone what already says so, or has no certificate', () => {
-    const failed: Status = { ...healthy, state: 'failed' }
-    assert.equal(lapsed(failed, endMs + 1), failed)
-    assert.equal(lapsed(waiting, endMs + 1), waiting)
+    const problem = { code: 'rejoin-needs-credential', message: 'the certificate has expired', hint: 'make a token' }
+    const lost: Status = { ...healthy, state: 'degraded', joined: false, problem }
+    assert.equal(asOf(lost, endMs + 1), lost)
+    assert.equal(exitStatusOf(lost), 77)
+    assert.equal(asOf(waiting, endMs + 1), waiting)
   })
 })
 
@@ -122,6 +127,32 @@ certificate  CN=system:node:worker-1, O=system:nodes, serial 0a
              renewed at 2026-11-24T06:00:00.000Z (in 18h 0m)
 agent        1.2.3, pid 4711
 `,
+    )
+  })
+
+  it('shows a node that has lost its certificate as degraded, and not joined', () => {
+    const problem = {
+      code: 'rejoin-needs-credential',
+      message: 'the certificate has expired, and joining again failed: the credential was refused',
+      hint: 'make a bootstrap token (kubeadm token create)',
+    }
+    const lost: Status = {
+      ...healthy,
+      state: 'degraded',
+      joined: false,
+      step: 'key',
+      summary: problem.message,
+      problem,
+    }
+    const nowMs = Date.parse('2026-11-24T12:00:00.000Z')
+    assert.equal(
+      render(asOf(lost, nowMs), true, nowMs).split('\ncluster')[0],
+      `node         worker-1
+state        degraded, not joined, since 2026-11-23T11:00:00.000Z (1d 1h ago)
+             the certificate has expired, and joining again failed: the credential was refused
+way          ✓ cluster  → key  · request  · approval  · certificate  · kubeconfig
+problem      rejoin-needs-credential: the certificate has expired, and joining again failed: the credential was refused
+             what to do: make a bootstrap token (kubeadm token create)`,
     )
   })
 
@@ -171,7 +202,7 @@ agent        1.2.3, pid 4711
 
   it('says of a stopped agent that it does not run, and when its certificate ended', () => {
     const nowMs = Date.parse('2026-11-24T12:30:00.000Z')
-    const text = render(lapsed(healthy, nowMs), false, nowMs)
+    const text = render(asOf(healthy, nowMs), false, nowMs)
     assert.match(
       text,
       /^state {8}waiting, since 2026-11-23T11:00:00\.000Z \(1d 1h ago\); that was when the agent last ran, and it does not run now$/m,

@@ -17,6 +17,7 @@ import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 const body = (summary: string, state: StatusBody['state'] = 'waiting'): StatusBody => ({
   node: 'worker-1',
   state,
+  joined: state === 'healthy' || state === 'degraded',
   summary,
   findings: [],
 })
@@ -236,19 +237,19 @@ describe('StatusReporter', () => {
   describe('the mark that the node has joined', () => {
     const marked = async (): Promise<boolean> => (await nodeFiles.stat(joinedMarkPath(directory.path))) !== undefined
 
-    it('is there while the identity is valid and in place, and only then', async () => {
+    it('is there while the status says that the node has joined, whatever its state', async () => {
       const { it: told } = reporter()
-      for (const [state, isMarked] of [
+      for (const [state, joined] of [
         ['waiting', false],
-        ['healthy', true],
+        ['waiting', true],
+        ['degraded', false],
         ['degraded', true],
         ['failed', false],
         ['healthy', true],
-        ['waiting', false],
       ] as const) {
-        told.report(body(state, state))
+        told.report({ ...body(state, state), joined })
         await told.flush()
-        assert.equal(await marked(), isMarked, state)
+        assert.equal(await marked(), joined, `${state}, ${joined}`)
       }
     })
 
@@ -327,18 +328,5 @@ describe('StatusReporter', () => {
     await told.flush()
     assert.equal(textAt(await written(), 'summary'), 'two')
     assert.ok(existsSync(joinedMarkPath(directory.path)))
-  })
-
-  it('leaves the mark of a joined node while the API server is asked whether it accepts it', async () => {
-    const { it: told } = reporter()
-    const certificate = {} as NonNullable<StatusBody['certificate']>
-    told.report({ ...body('joined', 'healthy'), certificate })
-    await told.flush()
-    told.report({ ...body('asking', 'waiting'), certificate })
-    await told.flush()
-    assert.ok((await readdir(directory.path)).includes('joined'))
-    told.report(body('joining again', 'waiting'))
-    await told.flush()
-    assert.ok(!(await readdir(directory.path)).includes('joined'))
   })
 })
