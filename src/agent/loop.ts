@@ -61,11 +61,6 @@ export class Loop {
     return this.#pace.isOverdue
   }
 
-  /** The last failure on the way to the node's identity, until something succeeds. */
-  get failure(): BootstrapError | undefined {
-    return this.#client.failure?.error
-  }
-
   /** From now on `configuration` counts: whatever is under way is broken off and looked at anew. */
   reconfigure(configuration: JoinConfiguration): void {
     this.#configuration = configuration
@@ -170,7 +165,7 @@ export class Loop {
     const { action } = own
     if (action.kind === 'rest') {
       const obstacle = this.#once && joinObstacle(seen, action.because)
-      if (obstacle !== undefined) return await this.#failAndPause(this.#client, obstacle, signal)
+      if (obstacle !== undefined) return await this.#failAndPause(this.#client, obstacle, turn)
       this.#told.tellOfRest(action, restingError(seen, action.because), this.#configuration.node.name)
       this.#told.noticeOthers(seen, this.#memory)
     }
@@ -178,7 +173,7 @@ export class Loop {
     this.#report(seen, action)
     const end = action.kind === 'rest' && this.#once !== undefined ? endOfRun(this.#once, turn) : undefined
     if (end === 'done') return 'done'
-    if (end !== undefined) return await this.#failAndPause(this.#serving, end, signal)
+    if (end !== undefined) return await this.#failAndPause(this.#serving, end, turn)
     // A token of another discovery configuration may be that of another cluster.
     const mayAskAboutToken = action.kind === 'rest' && action.because === 'fresh' && seen.trust.kind === 'verified'
     if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
@@ -212,8 +207,9 @@ export class Loop {
     await lookOn(this.#pace, clock, { msUntilNews: untilNewsMs, isAsBefore }, signal)
   }
 
-  async #failAndPause(track: Track, error: BootstrapError, signal: AbortSignal): Promise<'again'> {
+  async #failAndPause(track: Track, error: BootstrapError, { seen, steps, signal }: Turn): Promise<'again'> {
     await this.#failUnlessHeld(track, error)
+    this.#report(seen, steps[0].action)
     await this.#pace.sleep(track.heldForMs, signal)
     return 'again'
   }

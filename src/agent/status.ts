@@ -1,9 +1,7 @@
 /** Where the node stands, as a document: derived from what was seen and decided, and from nothing else. Pure. */
-import type { JoinConfiguration } from '../config/index.ts'
 import type { Evidence } from '../discovery/discovered.ts'
 import { CLIENT_SIGNER } from '../kube/certificate-signing-request.ts'
 import { caCertHashes } from '../kube/cluster.ts'
-import type { BootstrapError } from '../lib/errors.ts'
 import { findingFacts } from '../lib/findings.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { approvalCommand, denialCommand } from './actions/request.ts'
@@ -18,8 +16,8 @@ import type { Action, RestReason } from './decide.ts'
 import { isInPlace, isJoinedAt } from './joined.ts'
 import type { Observed, SeenBundle } from './observed.ts'
 import { besideTheWay, restingError } from './resting.ts'
-import { isServed, servingProblem, servingSummary, type ServingInput } from './serving-status.ts'
-import type { FailureFacts } from './track.ts'
+import { isServed, servingProblem, servingSummary } from './serving-status.ts'
+import { problemOf, servingProblemOf, type StatusInput, type StatusProblem } from './status-problem.ts'
 
 /**
  * healthy: a valid identity in place, which the API server has accepted. degraded: valid, but something fails; or lost, and a credential is needed to come
@@ -66,12 +64,14 @@ export interface Status {
     summary: string
     request?: StatusRequest
     certificate?: StatusCertificate
+    problem?: StatusProblem
   }
   /** Why a changed join.yaml is not in force; the last good one is. */
   configurationProblem?: string
   /** What the trust in the cluster rests on: each trade-off that is made, what it costs and what mends it. */
   findings: readonly StatusFinding[]
-  problem?: { code: string; message: string; hint: string; nextAttemptAt?: string }
+  /** The worst. */
+  problem?: StatusProblem
 }
 
 export interface StatusFinding {
@@ -83,17 +83,6 @@ export interface StatusFinding {
   seen: string
   consequence: string
   remedy: string
-}
-
-export interface StatusInput {
-  configuration: JoinConfiguration
-  seen: Observed
-  action: Action
-  /** The last failure, until something succeeds. */
-  failure: FailureFacts | undefined
-  /** Of the serving certificate, where join.yaml asks for one. */
-  serving: ServingInput | undefined
-  nowMs: number
 }
 
 export type StatusBody = Omit<Status, 'version' | 'program' | 'since' | 'configurationProblem'>
@@ -153,9 +142,6 @@ function servesWell({ seen: { serving }, serving: input, nowMs }: StatusInput): 
   return isServed(serving, nowMs) && servingProblem(serving, input, nowMs) === undefined
 }
 
-const servingProblemOf = ({ seen, serving, nowMs }: StatusInput): BootstrapError | undefined =>
-  seen.serving && serving && servingProblem(seen.serving, serving, nowMs)
-
 /** Rests that end by themselves. */
 const WAITING: readonly RestReason[] = ['not-yet-valid', 'budget-spent', 'untried']
 
@@ -211,18 +197,6 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
   }
 }
 
-function problemOf(input: StatusInput): Status['problem'] {
-  const { seen, action, failure, serving } = input
-  const rest = action.kind === 'rest' && action.because !== 'fresh' ? action : undefined
-  const resting = rest && { error: restingError(seen, rest.because), nextAttemptMs: rest.untilMs }
-  const error = failure?.error ?? resting?.error ?? besideTheWay(seen) ?? servingProblemOf(input)
-  if (error === undefined) return undefined
-  const attempts = [failure, resting, seen.failedRecheck, seen.failedHooks, serving?.failure, seen.serving?.failedHooks]
-  const nextAttemptMs = attempts.find((attempt) => attempt?.error === error)?.nextAttemptMs ?? Infinity
-  const nextAttempt = nextAttemptMs === Infinity ? {} : { nextAttemptAt: timestamp(nextAttemptMs) }
-  return { code: error.code, message: error.message, hint: error.hint, ...nextAttempt }
-}
-
 const findingsOf = ({ findings, violations }: Observed): StatusFinding[] =>
   findings.map((finding) => {
     const { severity, requirement, consequence, remedy } = findingFacts[finding.id]
@@ -266,8 +240,16 @@ function authenticationOf({ identity, authentication }: Observed): Pick<Status, 
   }
 }
 
-function servingOf({ seen, serving, nowMs }: StatusInput): Pick<Status, 'serving'> {
+function servingOf(input: StatusInput): Pick<Status, 'serving'> {
+  const { seen, serving, nowMs } = input
   if (seen.serving === undefined || serving === undefined) return {}
-  const summary = servingSummary(seen.serving, serving, nowMs)
-  return { serving: { summary, ...requestOf(seen.serving), ...certificateOf(seen.serving) } }
+  const problem = servingProblemOf(input)
+  return {
+    serving: {
+      summary: servingSummary(seen.serving, serving, nowMs),
+      ...requestOf(seen.serving),
+      ...certificateOf(seen.serving),
+      ...(problem === undefined ? {} : { problem }),
+    },
+  }
 }

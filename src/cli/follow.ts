@@ -3,7 +3,8 @@
  * agent died, or that its directory is not there yet, is no event that a watch would bring.
  */
 import { systemClock } from '../adapters/clock.ts'
-import type { Status } from '../agent/status.ts'
+import type { CertificateKind } from '../agent/certificate-kind.ts'
+import { obstacleTo } from '../agent/obstacle.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
 import { isErrorCode, readPublishedStatus, type PublishedStatus } from './published-status.ts'
@@ -15,8 +16,8 @@ export interface FollowOptions {
   goal: string
   /** Judges each look, of an agent that runs or ran; it may throw what makes waiting pointless. */
   isReached: (published: PublishedStatus) => boolean
-  /** What a look says, in a sentence; without it: the status's own. */
-  summaryOf?: (status: Status) => string
+  /** Of the certificate that is waited for; without it: whatever the status tells. */
+  kind?: CertificateKind
   /** Without it: for ever. */
   timeoutMs: number | undefined
   /** Hears each new state and summary. */
@@ -25,17 +26,15 @@ export interface FollowOptions {
   look?: () => Promise<PublishedStatus | undefined>
 }
 
-const summaryOfStatus = ({ summary }: Status): string => summary
-
 /** Resolves with the status that reached the goal; rejects with what stands in the way when the time is over. */
 export async function follow(runtimeDirectory: string, options: FollowOptions): Promise<PublishedStatus> {
-  const { isReached, timeoutMs = Infinity, onNews, clock = systemClock, summaryOf = summaryOfStatus } = options
+  const { isReached, timeoutMs = Infinity, onNews, clock = systemClock, kind } = options
   const look = options.look ?? (() => readPublishedStatus(runtimeDirectory))
   const endMs = clock.monotonicMs() + timeoutMs
   let told = ''
   for (;;) {
     const published = await look()
-    const line = describe(published, summaryOf)
+    const line = describe(published, kind)
     if (line !== told) onNews(line)
     told = line
     if (published !== undefined && isReached(published)) return published
@@ -44,9 +43,9 @@ export async function follow(runtimeDirectory: string, options: FollowOptions): 
   }
 }
 
-function describe(published: PublishedStatus | undefined, summaryOf: (status: Status) => string): string {
+function describe(published: PublishedStatus | undefined, kind: CertificateKind | undefined): string {
   return published?.runs === true
-    ? `${published.status.state}: ${summaryOf(published.status)}`
+    ? `${published.status.state}: ${obstacleTo(kind, published.status).summary}`
     : `${absence(published)}: it is waited for`
 }
 
@@ -56,11 +55,11 @@ const absence = (published: PublishedStatus | undefined): string =>
 
 /** With the code of what stands in the way, so that the exit status says it. */
 function tooLate(options: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
-  const { goal, timeoutMs = 0, summaryOf = summaryOfStatus } = options
+  const { goal, timeoutMs = 0, kind } = options
   const what = `not ${goal} within ${timeoutMs / 1000} s`
   if (published?.runs !== true) return new BootstrapError('not-running', `${what}: ${absence(published)}`)
-  const { problem } = published.status
+  const { problem, summary } = obstacleTo(kind, published.status)
   return problem !== undefined && isErrorCode(problem.code)
     ? new BootstrapError(problem.code, `${what}: ${problem.message}`, { hint: problem.hint })
-    : new BootstrapError('waiting-timed-out', `${what}: ${summaryOf(published.status)}`)
+    : new BootstrapError('waiting-timed-out', `${what}: ${summary}`)
 }

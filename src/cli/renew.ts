@@ -4,6 +4,7 @@ import { nodeFiles } from '../adapters/files.ts'
 import { sendHangUp } from '../adapters/signal.ts'
 import type { Status } from '../agent/status.ts'
 import { CLIENT, pairPlace, SERVING, stateDirectory, type CertificateKind } from '../agent/certificate-kind.ts'
+import { obstacleTo } from '../agent/obstacle.ts'
 import { runAgent, type RunOptions } from '../compose/agent.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import type { JoinConfiguration } from '../config/index.ts'
@@ -25,7 +26,7 @@ export async function renew({ values }: Invocation): Promise<ExitStatus> {
   const { files } = configuration
   const before = await currentFingerprint(files, kind)
   await askForRenewal(nodeFiles, stateDirectory(files, kind), before)
-  const once = kind === SERVING ? 'served' : 'joined'
+  const once = { goal: 'renewed', kind } as const
   if (!(await renewHere({ configurationPath, once, timeoutMs, environment: process.env }, files.state))) {
     const asked = await askAgent(files)
     if (values['no-wait'] === true) {
@@ -95,16 +96,8 @@ async function followRenewal(
     isReached: renewalReached(kind, before, known),
     timeoutMs,
     onNews: (line) => process.stderr.write(`${line}\n`),
-    ...(kind === SERVING && { summaryOf: servingSummary }),
+    kind,
   })
-}
-
-/** That a renewal waits for somebody who approves it is no problem of the node, and all that matters here. */
-function servingSummary({ summary, serving }: Status): string {
-  if (serving === undefined) return summary
-  const { request } = serving
-  const command = request?.createdAt === undefined ? undefined : (request.deny ?? request.approve)
-  return command === undefined ? serving.summary : `${serving.summary}: ${command}`
 }
 
 /** Throws the new problem that only a person can mend. One that was there before may be of an earlier request. */
@@ -113,11 +106,12 @@ export function renewalReached(
   before: string,
   known: Status | undefined,
 ): (published: PublishedStatus) => boolean {
+  const old = known && obstacleTo(kind, known).problem
   return ({ status }) => {
-    const { problem } = status
+    const { problem } = obstacleTo(kind, status)
     const certificate = publishedCertificate(status, kind)
     if (certificate !== undefined && certificate.fingerprint !== `SHA256:${before}`) return true
-    if (problem === undefined || !isErrorCode(problem.code) || problem.message === known?.problem?.message) return false
+    if (problem === undefined || !isErrorCode(problem.code) || problem.message === old?.message) return false
     if (errorCodes[problem.code].retryable === false)
       throw new BootstrapError(problem.code, problem.message, { hint: problem.hint })
     return false

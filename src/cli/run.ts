@@ -1,4 +1,5 @@
 /** `node-bootstrap run`. */
+import { CLIENT } from '../agent/certificate-kind.ts'
 import { DEFAULT_PATH } from '../compose/configuration-file.ts'
 import { runAgent } from '../compose/agent.ts'
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
@@ -13,6 +14,7 @@ export async function run({ values }: Invocation): Promise<ExitStatus> {
       hint: 'see node-bootstrap run --help',
     })
   const configurationPath = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
-  await runAgent({ configurationPath, once: once ? 'joined' : undefined, timeoutMs, environment: process.env })
+  const goal = once ? ({ goal: 'joined', kind: CLIENT } as const) : undefined
+  await runAgent({ configurationPath, once: goal, timeoutMs, environment: process.env })
   return EXIT.ok
 }

@@ -22,6 +22,7 @@ export async function wait(invocation: Invocation): Promise<ExitStatus> {
   const { status } = await follow(await runtimeDirectory(invocation), {
     goal,
     isReached: goalReached(goal, kind),
+    ...(goal !== 'healthy' && { kind }),
     timeoutMs: parseTimeout(invocation.values['timeout']),
     onNews: (line) => process.stderr.write(`${line}\n`),
   })

@@ -9,16 +9,17 @@ import { createNotify } from '../adapters/notify.ts'
 import { systemProcesses } from '../adapters/processes.ts'
 import { nameThisProcess, processStartTime } from '../adapters/process-identity.ts'
 import { CLIENT, SERVING, stateDirectory } from '../agent/certificate-kind.ts'
-import type { Once } from '../agent/end-of-run.ts'
 import { Loop } from '../agent/loop.ts'
+import type { StatusBody } from '../agent/status.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { ApiClient } from '../kube/api-request.ts'
-import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
+import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
 import type { Log, LogFields, Notify } from '../lib/ports.ts'
 import { USER_AGENT, VERSION } from '../lib/version.ts'
 import { readAskedRenewal } from '../store/asked-renewal.ts'
 import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
+import { stoppedEarly, timedOut, type Goal } from './goal.ts'
 import { logStyle } from './log-style.ts'
 import { lockState } from './state-lock.ts'
 import { StatusReporter } from './status-reporter.ts'
@@ -26,8 +27,8 @@ import { feedWatchdog, watchdogIntervalMs } from './watchdog.ts'
 
 export interface RunOptions {
   configurationPath: string
-  /** End when the node has joined, or cannot; undefined: never. */
-  once: Once | undefined
+  /** End when this is reached, or cannot be; undefined: never. */
+  once: Goal | undefined
   /** With `once`: give up after this. */
   timeoutMs: number | undefined
   environment: NodeJS.ProcessEnv
@@ -45,7 +46,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const stop = stopOnSignals(() => {
     // An RSA key may be in the making, for which process.exit would wait.
     if (source.configuration.certificate.keyAlgorithm.startsWith('RSA')) endBySignal()
-    else if (options.once !== undefined) endWith(stoppedEarly(), logger)
+    else if (options.once !== undefined) endWith(stoppedEarly(options.once), logger)
     else process.exit()
   })
   endOnDefect(logger)
@@ -79,6 +80,7 @@ async function runLoop(
   const notify = createNotify(options.environment['NOTIFY_SOCKET'], log)
   const reporter = createReporter(configuration, notify, logger)
   await reporter.followTextfile(configuration.metrics.textfile)
+  let last: StatusBody | undefined
   const loop = new Loop(
     {
       files: nodeFiles,
@@ -93,11 +95,12 @@ async function runLoop(
       credentialsDirectory: options.environment['CREDENTIALS_DIRECTORY'],
       certificateFile: options.environment['SSL_CERT_FILE'],
       report: (body, attempts) => {
+        last = body
         reporter.report(body, attempts)
       },
     },
     configuration,
-    options.once,
+    options.once && (options.once.kind === SERVING ? 'served' : 'joined'),
   )
   log.info(`node-bootstrap ${VERSION} starts`, {
     node: configuration.node.name,
@@ -117,25 +120,17 @@ async function runLoop(
   })
   if (options.once === undefined) void watch.follow(source.watchedPaths)
   try {
-    const joined = await running
-    if (!joined && limit?.aborted === true && !stopped.aborted) throw timedOut(options, loop.failure)
-    if (!joined && options.once !== undefined) throw stoppedEarly()
+    const isReached = await running
+    if (!isReached && options.once !== undefined)
+      throw limit?.aborted === true && !stopped.aborted
+        ? timedOut(options.once, options.timeoutMs ?? 0, last)
+        : stoppedEarly(options.once)
   } finally {
     process.off('SIGHUP', hangUp)
     if (stopped.aborted) log.info('node-bootstrap stops')
     await Promise.all([notify.stopping(), watch.close(), reporter.end()])
     http.close()
   }
-}
-
-function stoppedEarly(): BootstrapError {
-  return new BootstrapError('stopped', 'stopped before the node had joined')
-}
-
-function timedOut({ timeoutMs = 0 }: RunOptions, last: BootstrapError | undefined): BootstrapError {
-  const why = last === undefined ? '' : `; the last problem was ${last.code}: ${last.message}`
-  const hint = last === undefined ? {} : { hint: last.hint }
-  return new BootstrapError('joining-timed-out', `the node has not joined within ${timeoutMs / 1000} s${why}`, hint)
 }
 
 function createReporter(configuration: JoinConfiguration, notify: Notify, { log }: ClosableLog): StatusReporter {

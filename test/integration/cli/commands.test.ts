@@ -113,7 +113,7 @@ describe('run --once', function () {
     // On a busy machine what still runs is cut off, and the log has the last word.
     assert.match(
       text,
-      /^node-bootstrap: stopped before the node had joined\n {2}\(stopped\) \S|"stopped before the node had joined","code":"stopped","hint":"/m,
+      /^node-bootstrap: stopped early: the node has not joined\n {2}\(stopped\) \S|"stopped early: the node has not joined","code":"stopped","hint":"/m,
     )
   })
 
@@ -122,7 +122,7 @@ describe('run --once', function () {
     const agent = spawnAgent({ args: ['run', '--once', '--timeout', '1s'], configPath: scene.path })
     const { exit, text } = await ended(agent)
     assert.equal(exit.code, EXIT.temporary, text)
-    assert.match(text, /has not joined within 1 s\n {2}\(joining-timed-out\) \S/m)
+    assert.match(text, /has not joined within 1 s: \S.*\n {2}\(joining-timed-out\) \S/m)
   })
 })
 

@@ -201,7 +201,7 @@ describe('Loop: run --once with a certificate from the future', () => {
     clock.step(-2 * DAY_MS)
     const stage = new Stage({ clock, files, cluster, once: 'joined' })
     const told = new Set<string | undefined>()
-    clock.afterSleep = () => void told.add(stage.loop.failure?.code)
+    clock.afterSleep = () => void told.add(stage.status.problem?.code)
     await assert.rejects(stage.run(), { code: 'clock-skewed' })
     assert.deepEqual([...told], ['clock-skewed'])
     const warnings = stage.messages('warn').filter((message) => message.includes('future'))

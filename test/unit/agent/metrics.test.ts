@@ -118,7 +118,13 @@ describe('metricsText', () => {
   it('says which problem there is, when it is tried again, and nothing of a certificate that is not there', () => {
     const { version, program, node, summary, since, findings } = healthy
     const rest = { version, program, node, summary, since, findings }
-    const problem = { code: 'timed-out', message: 'a "message"', hint: '', nextAttemptAt: '2026-11-23T12:00:00.000Z' }
+    const problem = {
+      kind: 'client' as const,
+      code: 'timed-out',
+      message: 'a "message"',
+      hint: '',
+      nextAttemptAt: '2026-11-23T12:00:00.000Z',
+    }
     const { values } = parse(metricsText({ ...rest, state: 'degraded', joined: false, problem }, [], STARTED_MS))
     assert.equal(values.get('node_bootstrap_problem{code="timed-out"}'), 1)
     assert.equal(values.get('node_bootstrap_next_attempt_time_seconds'), 1_795_435_200)

@@ -3,7 +3,8 @@ import { inspect } from 'node:util'
 import { NOTHING_SEEN } from '../../../src/agent/beginning.ts'
 import type { Action } from '../../../src/agent/decide.ts'
 import type { Observed } from '../../../src/agent/observed.ts'
-import { statusOf, STEPS, type StatusBody, type StatusInput } from '../../../src/agent/status.ts'
+import type { StatusInput } from '../../../src/agent/status-problem.ts'
+import { statusOf, STEPS, type StatusBody } from '../../../src/agent/status.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { timestamp } from '../../../src/lib/timestamp.ts'
 import { keyFingerprint, privateKeyToPem, subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
@@ -46,6 +47,7 @@ const failureOf = (error: BootstrapError, transient = true): NonNullable<StatusI
 })
 const unreachable = failureOf(new BootstrapError('unreachable', '10.0.0.10:6443 refused the connection'))
 const problem = {
+  kind: 'client',
   code: 'unreachable',
   message: '10.0.0.10:6443 refused the connection',
   hint: 'there is no way to that address: check it, and the routes and the firewall of this machine',
@@ -122,6 +124,7 @@ describe('statusOf: golden documents', () => {
       summary: message,
       cluster: clusterDocument,
       problem: {
+        kind: 'client',
         code: 'csr-denied',
         message,
         hint: 'ask who denied it; then systemctl reload node-bootstrap, or SIGHUP, files a new request with a new key',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { CLIENT, SERVING } from '../../../src/agent/certificate-kind.ts'
+import { CLIENT, SERVING, type CertificateKind } from '../../../src/agent/certificate-kind.ts'
+import type { StatusProblem } from '../../../src/agent/status-problem.ts'
 import type { Status } from '../../../src/agent/status.ts'
 import { follow, type FollowOptions } from '../../../src/cli/follow.ts'
 import type { PublishedStatus } from '../../../src/cli/published-status.ts'
@@ -26,8 +27,14 @@ function published(state: Status['state'], more: Partial<Status> = {}, runs = tr
   return { status: { version: 1, program, node: 'worker-1', ...told, findings: [], ...more }, runs }
 }
 
-const lost = { code: 'rejoin-needs-credential', message: 'the certificate has expired', hint: 'make a token' }
-const denied = { code: 'csr-denied', message: 'node-csr-x was denied', hint: 'ask who denied it' }
+const problemOf = (code: string, message: string, hint: string): StatusProblem => ({
+  kind: 'client',
+  code,
+  message,
+  hint,
+})
+const lost = problemOf('rejoin-needs-credential', 'the certificate has expired', 'make a token')
+const denied = problemOf('csr-denied', 'node-csr-x was denied', 'ask who denied it')
 
 /** Follows successive looks, of which the last one stays; the lines that were told come with the result. */
 function following(
@@ -89,6 +96,57 @@ describe('follow', () => {
     })
 })
 
+describe('follow, for one certificate', () => {
+  const serving = { ...problemOf('connection-refused', 'nobody listens there', 'look'), kind: 'serving' as const }
+  const request = {
+    name: 'node-csr-s',
+    fingerprint: 'SHA256:0',
+    createdAt: '2026-11-23T12:00:00.000Z',
+    approve: 'kubectl certificate approve node-csr-s',
+  }
+  const waits = { summary: 'it waits for approval', request }
+  const failing = { summary: serving.message, problem: serving }
+  const hook = problemOf('hook-failed', '/bin/announce exited with 1', 'look')
+  const rows: [string, CertificateKind, Partial<Status>, string, string][] = [
+    [
+      'the serving one: its request, though the node’s own is well',
+      SERVING,
+      { serving: waits },
+      'waiting-timed-out',
+      'it waits for approval: kubectl certificate approve node-csr-s',
+    ],
+    [
+      'the serving one: its request, whatever else is wrong with the node',
+      SERVING,
+      { problem: hook, serving: waits },
+      'waiting-timed-out',
+      'it waits for approval: kubectl certificate approve node-csr-s',
+    ],
+    ['the serving one: its own failure', SERVING, { problem: hook, serving: failing }, serving.code, serving.message],
+    [
+      'the serving one: the node’s own failure, as long as that has not joined',
+      SERVING,
+      { joined: false, problem: lost, serving: { summary: 'it is asked for later' } },
+      lost.code,
+      lost.message,
+    ],
+    ['the node’s own: its failure', CLIENT, { problem: hook, serving: failing }, hook.code, hook.message],
+    [
+      'the node’s own: what it waits for, though the serving one fails',
+      CLIENT,
+      { problem: serving, serving: failing },
+      'waiting-timed-out',
+      'it is degraded',
+    ],
+  ]
+  for (const [sentence, kind, more, code, message] of rows)
+    it(`ends after its time with what stands in the way of ${sentence}`, async () => {
+      const looks = [published('degraded', more)]
+      const error = await bootstrapErrorOf(following(looks, { goal: 'renewed', isReached: () => false, kind }).result)
+      assert.deepEqual([error.code, error.message], [code, `not renewed within 10 s: ${message}`])
+    })
+})
+
 describe('wait', () => {
   const old = { certificate: certificate('old') }
   const renewed = { certificate: certificate('new') }
@@ -141,7 +199,7 @@ describe('renew', () => {
     const isReached = renewalReached(CLIENT, 'old', stale.status)
     assert.equal(isReached(stale), false)
     assert.equal(isReached(published('healthy', { certificate: certificate('old') })), false)
-    const away = { code: 'unreachable', message: 'nobody answers', hint: 'look' }
+    const away = problemOf('unreachable', 'nobody answers', 'look')
     assert.equal(isReached(published('degraded', { certificate: certificate('old'), problem: away })), false)
     assert.equal(isReached(published('healthy', { certificate: certificate('new') })), true)
     const fresh = { ...denied, message: 'node-csr-y was denied' }
@@ -164,5 +222,15 @@ describe('renew', () => {
       ['old', 'old', 'new'].map((each) => isSeen(published('healthy', served(each)))),
       [false, false, true],
     )
+  })
+
+  it('of the serving certificate is ended by its own refusal, whatever else is wrong with the node', () => {
+    const hook = problemOf('csr-failed', 'it is the node’s own', 'look')
+    const summary = 'node-csr-s was denied'
+    const refused = { ...denied, kind: 'serving' as const, message: summary }
+    const isReached = renewalReached(SERVING, 'old', published('healthy').status)
+    assert.equal(isReached(published('degraded', { problem: hook, serving: { summary: 'it waits' } })), false)
+    const both = published('degraded', { problem: hook, serving: { summary, problem: refused } })
+    assert.throws(() => isReached(both), { code: 'csr-denied', message: summary })
   })
 })

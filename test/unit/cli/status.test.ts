@@ -59,6 +59,7 @@ const waiting: Status = {
     approve: 'kubectl certificate approve node-csr-x',
   },
   problem: {
+    kind: 'client',
     code: 'unreachable',
     message: 'nobody answers',
     hint: 'check the address',
@@ -101,7 +102,12 @@ describe('status: as of now', () => {
     })
 
   it('leaves alone what already says so, or has no certificate', () => {
-    const problem = { code: 'rejoin-needs-credential', message: 'the certificate has expired', hint: 'make a token' }
+    const problem = {
+      kind: 'client' as const,
+      code: 'rejoin-needs-credential',
+      message: 'the certificate has expired',
+      hint: 'make a token',
+    }
     const lost: Status = { ...healthy, state: 'degraded', joined: false, problem }
     assert.equal(asOf(lost, endMs + 1), lost)
     assert.equal(exitStatusOf(lost), 77)
@@ -132,6 +138,7 @@ agent        1.2.3, pid 4711
 
   it('shows a node that has lost its certificate as degraded, and not joined', () => {
     const problem = {
+      kind: 'client' as const,
       code: 'rejoin-needs-credential',
       message: 'the certificate has expired, and joining again failed: the credential was refused',
       hint: 'make a bootstrap token (kubeadm token create)',
