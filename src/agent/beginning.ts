@@ -1,6 +1,7 @@
 /** What has been seen and is remembered when the loop begins, and what is forgotten when it begins anew. */
 import { FIRST_QUESTION_MS } from './token-question.ts'
 import type { CertificateMemory, Memory, Observed } from './observed.ts'
+import { LONGEST_ARRIVAL_MS } from './outdated-request.ts'
 
 export const NOTHING_SEEN: Observed = {
   trust: { kind: 'unknown' },
@@ -29,17 +30,19 @@ export const NOTHING_SEEN: Observed = {
   oddities: [],
 }
 
-const nothingRemembered = (): CertificateMemory => ({
+const nothingRemembered = (monotonicMs: number): CertificateMemory => ({
   request: undefined,
+  // What the process before it has sent, nobody knows.
+  mayAppearUntilMs: monotonicMs + LONGEST_ARRIVAL_MS,
   retryRefused: false,
   installedFingerprint: undefined,
   failedHooks: undefined,
 })
 
 /** Nothing is ever asked again: who runs once ends when its certificate is accepted. */
-export const newMemory = (): Memory => ({
-  ...nothingRemembered(),
-  serving: nothingRemembered(),
+export const newMemory = (monotonicMs: number): Memory => ({
+  ...nothingRemembered(monotonicMs),
+  serving: nothingRemembered(monotonicMs),
   doubtsCluster: false,
   rediscoveryFailed: false,
   filedWith: undefined,

@@ -14,7 +14,7 @@ import { endOfRun, endsWith, joinObstacle, type Once } from './end-of-run.ts'
 import { isErrand } from './errands.ts'
 import { Failures } from './failures.ts'
 import { observe } from './observe.ts'
-import type { Observed } from './observed.ts'
+import type { Memory, Observed } from './observed.ts'
 import { LONGEST_ACTION_MS, Pace } from './pace.ts'
 import { restingError } from './resting.ts'
 import { askWhetherTokenIsSpent } from './token-question.ts'
@@ -33,7 +33,7 @@ export interface LoopPorts extends AgentPorts {
 export class Loop {
   readonly #ports: LoopPorts
   readonly #once: Once | undefined
-  readonly #memory = newMemory()
+  readonly #memory: Memory
   readonly #client: Track
   readonly #serving: Track
   readonly #failures: Failures
@@ -48,6 +48,7 @@ export class Loop {
     this.#ports = ports
     this.#configuration = configuration
     this.#once = once
+    this.#memory = newMemory(ports.clock.monotonicMs())
     this.#told = new Told(ports.log)
     this.#client = new Track(CLIENT, ports.clock)
     this.#serving = new Track(SERVING, ports.clock)

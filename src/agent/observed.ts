@@ -124,6 +124,11 @@ export interface Observed extends SeenCertificate {
 export interface CertificateMemory {
   /** What the cluster last said of the request. */
   request: ObservedRequest | undefined
+  /**
+   * Until then, by the monotonic clock, a request that was sent and that nobody has answered may still be created: one of this
+   * process, or of the one before it.
+   */
+  mayAppearUntilMs: number
   /** The operator asked to try a refused request again. */
   retryRefused: boolean
   /** Of the certificate that this process installed last: one that differs from it was installed by another program. */

@@ -344,6 +344,11 @@ const table = {
     retryable: false,
     hint: 'a request of that name exists that is not ours: an administrator should look at it and delete it',
   },
+  'request-in-doubt': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'it is looked up again before another one is filed, so that there are never two',
+  },
   'certificate-malformed': {
     exit: EXIT.protocol,
     retryable: false,

@@ -82,12 +82,14 @@ const collection = fc.constant(
   }),
 )
 
-const network = oneOf<Reachability>('reachable', 'refusing', 'silent').map((reachability) =>
+const network = oneOf<Reachability>('reachable', 'refusing', 'silent', 'slow').map((reachability) =>
   command(`the control plane is ${reachability}`, ({ world }) => {
     world.network.reachability = reachability
-    if (reachability !== 'reachable') world.network.cut()
+    if (reachability === 'refusing' || reachability === 'silent') world.network.cut()
   }),
 )
+
+const arrival = fc.constant(command('what was on its way arrives', (life) => life.letArrive()))
 
 const token = oneOf(
   command('the token has expired', (life) => {
@@ -139,6 +141,7 @@ export const commands = [
   deletion,
   collection,
   network,
+  arrival,
   token,
   edit,
   disk,

@@ -84,8 +84,10 @@ export class Life {
   /** A person damages what the agent has promised. */
   damage(path: string, content: string | undefined): void {
     this.#isPairPromised = false
-    if (path === PATHS.pendingRequest)
+    if (path === PATHS.pendingRequest) {
+      this.world.network.loseWhatIsOnItsWay()
       for (const name of openRequests(this.world.cluster.listCertificateSigningRequests())) this.#lost.add(name)
+    }
     if (content === undefined) this.world.disk.take(path)
     else this.world.disk.put(path, content)
   }
@@ -105,6 +107,12 @@ export class Life {
     this.#left = undefined
     clock.pass(RESTART_MS)
     await this.start()
+  }
+
+  /** Requests that were on their way are created now, whoever sent them. */
+  async letArrive(): Promise<void> {
+    await this.world.network.letArrive()
+    await this.rest()
   }
 
   makeGood(): void {
@@ -132,7 +140,7 @@ export class Life {
   /** The world is good again, and so is the node, no later than it has announced. */
   async comeRight(): Promise<void> {
     this.makeGood()
-    await this.rest()
+    await this.letArrive()
     const { world, agent } = this
     const waitsForPerson = (): boolean => agent.status?.state === 'failed'
     if (!this.isTokenGood) await this.renewToken()

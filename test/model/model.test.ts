@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { openRequests } from '../crash/invariants.ts'
 import { tellFigures } from '../harness/figures.ts'
 import { newSeed, seededRandom } from '../harness/seeded-random.ts'
 import { DAY_MS, World, type Kept } from '../harness/simulation/world.ts'
@@ -8,6 +10,15 @@ import { Life } from './life.ts'
 const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 200)
 const SEED = Number(process.env['MODEL_SEED'] ?? newSeed())
 const MOST_COMMANDS = 10
+
+const OTHER_KEY = { certificate: { keyAlgorithm: 'ECDSA-P384' } }
+const edit = (life: Life): Promise<void> => life.edit(OTHER_KEY)
+const silence = (life: Life): Promise<void> => life.pass(10_000)
+const killAndEdit = async (life: Life): Promise<void> => {
+  life.agent.kill()
+  life.world.configure(OTHER_KEY)
+  await life.rest()
+}
 
 describe('whatever happens to a node', function () {
   this.timeout(1_800_000)
@@ -29,6 +40,24 @@ describe('whatever happens to a node', function () {
     await life.pass(60_000)
     await life.comeRight()
   })
+
+  for (const [meanwhile, sequence] of [
+    ['an edit', [edit]],
+    ['a death and an edit', [killAndEdit]],
+    ['its silence, and an edit', [silence, edit]],
+  ] as const)
+    it(`it has one open request, where one that was on its way arrives after ${meanwhile}`, async () => {
+      const life = new Life(world, bare)
+      life.judge('leave')
+      world.network.reachability = 'slow'
+      await life.start()
+      for (const each of sequence) await each(life)
+      await life.pass(3_000)
+      await life.letArrive()
+      await life.pass(5 * 60_000)
+      assert.equal(openRequests(world.cluster.listCertificateSigningRequests()).length, 1)
+      await life.comeRight()
+    })
 
   it(`it is joined within one backoff once the world is good again, in ${SEQUENCES} sequences (MODEL_SEED=${SEED})`, async () => {
     let steps = 0

@@ -41,6 +41,7 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
   })
   if (isCounted(context, requester)) await countKey(context)
   certificateMemory.request = undefined
+  certificateMemory.mayAppearUntilMs = -Infinity
   certificateMemory.retryRefused = false
   ports.log.info('a new key is made', {
     certificate: kind.name,

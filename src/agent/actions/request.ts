@@ -15,6 +15,8 @@ import { stateDirectory } from '../certificate-kind.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
 import { msUntilLapse, type Requester } from '../decide.ts'
 import { configurationDigest } from '../digests.ts'
+import type { CertificateMemory } from '../observed.ts'
+import { LONGEST_ARRIVAL_MS } from '../outdated-request.ts'
 
 const desiredRequest = ({ kind }: ActionContext, pending: PendingRequest): DesiredRequest => ({
   name: pending.name,
@@ -29,12 +31,25 @@ export const approvalCommand = (name: string): string => `kubectl certificate ap
 /** Whoever may approve it may deny it; it must be pending for that. */
 export const denialCommand = (name: string): string => `kubectl certificate deny ${name}`
 
+/** A new configuration does not break it off: nobody would hear whether there is a request. */
 export async function submit(context: ActionContext, requester: Requester): Promise<void> {
-  const { ports, certificateMemory, signal } = context
+  const { ports, certificateMemory, stopped } = context
   const desired = desiredRequest(context, pendingRequest(context))
-  const request = await submitRequest(ports.client, await apiServer(context, requester), desired, signal)
-  certificateMemory.request = request
-  logOutcome(context, request)
+  const api = await apiServer(context, requester)
+  try {
+    const request = await submitRequest(ports.client, api, desired, stopped)
+    keepInMind(certificateMemory, request)
+    logOutcome(context, request)
+  } catch (thrown) {
+    certificateMemory.mayAppearUntilMs = ports.clock.monotonicMs() + LONGEST_ARRIVAL_MS
+    throw thrown
+  }
+}
+
+/** It is there: nothing that was sent can create it any more. */
+function keepInMind(memory: CertificateMemory, request: ObservedRequest): void {
+  memory.request = request
+  memory.mayAppearUntilMs = -Infinity
 }
 
 export async function protect(context: ActionContext): Promise<void> {
@@ -44,14 +59,21 @@ export async function protect(context: ActionContext): Promise<void> {
   ports.log.info(`the key of the ${kind.requestTitle} can be read by its owner alone again`, { request: pending.name })
 }
 
-/** It is not created where it is not there: then its key is given up. */
+/** It is not created where it is not there: then its key is given up, once it cannot be on its way any more. */
 export async function lookUp(context: ActionContext, requester: Requester): Promise<void> {
   const { ports, configuration, kind, certificateMemory, signal } = context
   const pending = pendingRequest(context)
   const desired = desiredRequest(context, pending)
   const found = await findRequest(ports.client, await apiServer(context, requester), desired, signal)
-  certificateMemory.request = found
-  if (found !== undefined) return
+  if (found !== undefined) {
+    keepInMind(certificateMemory, found)
+    return
+  }
+  const retryAfterMs = certificateMemory.mayAppearUntilMs - ports.clock.monotonicMs()
+  if (retryAfterMs > 0)
+    throw new BootstrapError('request-in-doubt', `${pending.name} is not there, and may still be on its way`, {
+      retryAfterMs,
+    })
   await removePendingRequest(ports.files, stateDirectory(configuration.files, kind))
   ports.log.info(`an outdated ${kind.requestTitle} is no longer in the cluster, and its key is given up`, {
     request: pending.name,

@@ -10,8 +10,17 @@ import type { ClientIdentity, Clock, Http, HttpRequest, HttpResponse, HttpStream
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { subjectPublicKeyInfo } from '../../../src/pki/private-key.ts'
 
-/** `refusing`: nobody listens. `silent`: packets are dropped. */
-export type Reachability = 'reachable' | 'refusing' | 'silent'
+/** `refusing`: nobody listens. `silent`: packets are dropped. `slow`: what creates something stays on its way. */
+export type Reachability = 'reachable' | 'refusing' | 'silent' | 'slow'
+
+/** An API server gives up after a minute, and its etcd some seconds later. */
+const LONGEST_ARRIVAL_MS = 70_000
+
+/** A request on its way: its sender may have stopped listening long ago. */
+interface OnItsWay {
+  sentAtMs: number
+  arrive: () => Promise<void>
+}
 
 /** The control plane and the way to it. */
 export class SimulatedNetwork {
@@ -20,6 +29,7 @@ export class SimulatedNetwork {
   readonly clock: Pick<Clock, 'nowMs' | 'sleep'>
   reachability: Reachability = 'reachable'
   readonly #connections = new Set<Duplex>()
+  #onTheirWay: OnItsWay[] = []
   readonly #server
   #identities = new WeakMap<Duplex, readonly Uint8Array[]>()
 
@@ -49,6 +59,22 @@ export class SimulatedNetwork {
     return client
   }
 
+  /** It is answered by `answer` when it arrives. */
+  send(answer: () => Promise<void>): void {
+    this.#onTheirWay.push({ sentAtMs: this.clock.nowMs(), arrive: answer })
+  }
+
+  /** What is on its way, and has not been given up, arrives. */
+  async letArrive(): Promise<void> {
+    const arriving = this.#onTheirWay
+    this.loseWhatIsOnItsWay()
+    for (const { sentAtMs, arrive } of arriving) if (this.clock.nowMs() - sentAtMs <= LONGEST_ARRIVAL_MS) await arrive()
+  }
+
+  loseWhatIsOnItsWay(): void {
+    this.#onTheirWay = []
+  }
+
   cut(): void {
     for (const connection of this.#connections) connection.destroy(new Error('cut'))
   }
@@ -71,12 +97,10 @@ export class SimulatedHttp implements Http {
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     await this.#reach(request)
+    if (this.#network.reachability === 'slow' && request.method === 'POST') return await this.#sendSlowly(request)
     this.inFlight += 1
     try {
-      const response = await this.#send(request)
-      const chunks: Uint8Array[] = []
-      for await (const chunk of response as AsyncIterable<Uint8Array>) chunks.push(chunk)
-      return { ...headOf(response), body: Buffer.concat(chunks) }
+      return await this.#answer(request)
     } catch (thrown) {
       throw thrown instanceof BootstrapError ? thrown : lost(request.url)
     } finally {
@@ -118,6 +142,34 @@ export class SimulatedHttp implements Http {
       throw lost(url)
     } finally {
       response.destroy()
+    }
+  }
+
+  async #answer(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.#send(request)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of response as AsyncIterable<Uint8Array>) chunks.push(chunk)
+    return { ...headOf(response), body: Buffer.concat(chunks) }
+  }
+
+  /** It arrives whether or not this waits for it. */
+  async #sendSlowly(request: HttpRequest): Promise<HttpResponse> {
+    const { clock } = this.#network
+    const heard = new AbortController()
+    const answer = new Promise<HttpResponse>((resolve) => {
+      this.#network.send(async () => {
+        resolve(await this.#answer({ ...request, signal: new AbortController().signal }))
+      })
+    })
+    const silence = clock.sleep(request.timeoutMs, AbortSignal.any([request.signal, heard.signal])).then(() => {
+      throw new BootstrapError('timed-out', `${request.url.host} was silent`)
+    })
+    this.waiting += 1
+    try {
+      return await Promise.race([answer, silence])
+    } finally {
+      this.waiting -= 1
+      heard.abort()
     }
   }
 

@@ -129,6 +129,7 @@ export class World {
   restore({ disk, nowMs, requests }: Kept): void {
     this.clock = new SimulatedClock(nowMs)
     this.disk = disk.clone(this.clock)
+    this.network.loseWhatIsOnItsWay()
     this.cluster.restore(requests)
   }
 

@@ -232,6 +232,8 @@ export class FakeCluster implements Http {
   sign: ((publicKey: Uint8Array, name: string) => string) | undefined
   /** In place of any answer, a watch's too. */
   fault: (seen: SeenRequest) => Fault = () => undefined
+  /** A request is on its way until this is over, also where its sender has broken it off. */
+  delay: (seen: SeenRequest) => Promise<void> = () => Promise.resolve()
   /** What cluster-info says of the CA, in place of `ca` alone: PEM. */
   publishedAuthorities: string | undefined
   /** In place of a watch's events. */
@@ -257,10 +259,17 @@ export class FakeCluster implements Http {
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     await Promise.resolve()
+    if (request.signal.aborted) throw new BootstrapError('connection-lost', 'broken off')
     const seen = this.#record(request, false)
     const fault = this.fault(seen)
     if (fault instanceof BootstrapError) throw fault
-    return fault ?? this.#answer(request, seen)
+    return (
+      fault ??
+      (await heard(
+        this.delay(seen).then(() => this.#answer(request, seen)),
+        request.signal,
+      ))
+    )
   }
 
   async stream(request: HttpRequest): Promise<HttpStream> {
@@ -412,6 +421,15 @@ export class FakeCluster implements Http {
     })
   }
 }
+
+/** Who breaks a request off does not hear what comes of it. */
+const heard = (answer: Promise<HttpResponse>, signal: AbortSignal): Promise<HttpResponse> =>
+  new Promise((resolve, reject) => {
+    answer.then(resolve, reject)
+    signal.addEventListener('abort', () => {
+      reject(new BootstrapError('connection-lost', 'broken off'))
+    })
+  })
 
 async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   await Promise.resolve()

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { parseCertificateRequest } from '../../../src/dev-cluster/certificate-request.ts'
 import type { StatusBody } from '../../../src/agent/status.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { keyAlgorithmOf } from '../../../src/pki/private-key.ts'
 import type { FakeCluster } from './fakes.ts'
-import { configurationWith, DAY_MS, HOUR_MS } from './fixtures.ts'
+import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
 import { pinless, Stage } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
@@ -196,6 +197,88 @@ describe('Loop: a request that waits while join.yaml is edited', () => {
     assert.equal(told.approve, undefined)
     assert.match(stage.status.certificate?.subject ?? '', /CN=system:node:worker-2/)
     assert.equal(stage.cluster.posts.length, 2)
+  })
+})
+
+describe('Loop: a request that the cluster creates after its sender has stopped listening', () => {
+  /** The first POST is on its way until it is let go. */
+  const slowStage = (): [Stage, letGo: () => Promise<void>] => {
+    const stage = waiting()
+    const arrival = Promise.withResolvers<undefined>()
+    stage.cluster.delay = ({ method }) =>
+      method === 'POST' && stage.cluster.posts.length === 1 ? arrival.promise : Promise.resolve()
+    const letGo = async (): Promise<void> => {
+      arrival.resolve(undefined)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return [stage, letGo]
+  }
+  const checkFollowed = ({ cluster, status }: Stage): void => {
+    assert.equal(cluster.requests.length, 1)
+    assert.equal(status.request?.name, cluster.requests[0]?.name)
+    assert.match(status.request?.outdated ?? '', /join.yaml wants ECDSA-P384/)
+  }
+
+  it('is heard of all the same where join.yaml is edited meanwhile', async () => {
+    const [stage, letGo] = slowStage()
+    let isEdited = false
+    stage.onReport = ({ step }) => {
+      checkOneOpen(stage)
+      if (step !== 'request' || isEdited) return
+      isEdited = true
+      setImmediate(() => {
+        stage.loop.reconfigure(joinYaml(OTHER_KEY))
+        setImmediate(() => void letGo())
+      })
+    }
+    await stage.runFor(HOUR_MS)
+    checkFollowed(stage)
+  })
+
+  it('is waited for where the agent was killed, and starts with another join.yaml', async () => {
+    const [stage, letGo] = slowStage()
+    stage.onReport = ({ step }) => {
+      if (step !== 'request') return
+      setImmediate(() => {
+        stage.stop()
+      })
+    }
+    await stage.run()
+    const { clock, files, cluster } = stage
+    const again = new Stage({ configuration: joinYaml(OTHER_KEY), clock, files, cluster })
+    const codes = new Set<string | undefined>()
+    again.onReport = (status) => {
+      codes.add(status.problem?.code)
+      checkOneOpen(again)
+    }
+    clock.afterSleep = async () => {
+      if (cluster.requests.length === 0) await letGo()
+    }
+    await again.runFor(HOUR_MS)
+    assert.ok(codes.has('request-in-doubt'))
+    checkFollowed(again)
+  })
+
+  it('is waited for no longer than a server may take, where nothing comes', async () => {
+    const stage = waiting()
+    const failure = new BootstrapError('timed-out', 'silence')
+    let sentAtMs = 0
+    stage.cluster.fault = ({ method, atMs }) => {
+      if (method !== 'POST' || sentAtMs > 0) return undefined
+      stage.clock.pass(HOUR_MS)
+      sentAtMs = atMs + HOUR_MS
+      return failure
+    }
+    let isEdited = false
+    stage.clock.afterSleep = () => {
+      if (!isEdited) stage.loop.reconfigure(joinYaml(OTHER_KEY))
+      isEdited = true
+    }
+    await stage.runFor(2 * HOUR_MS)
+    assert.equal(stage.cluster.requests.length, 1)
+    assert.equal(stage.status.request?.outdated, undefined)
+    const waitedMs = (stage.cluster.posts.at(-1)?.atMs ?? 0) - sentAtMs
+    assert.ok(waitedMs >= 2 * MINUTE_MS && waitedMs < 3 * MINUTE_MS, `${waitedMs} ms`)
   })
 })
 

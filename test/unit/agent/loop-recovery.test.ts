@@ -175,7 +175,7 @@ describe('Loop: a caFile', () => {
     await stage.runFor(2 * HOUR_MS)
     return { stage, before }
   }
-  const memory = newMemory()
+  const memory = newMemory(0)
 
   it('of other content is discovered with again, once', async () => {
     let trust: string | undefined
