@@ -7,22 +7,24 @@ import { restore, tidy } from './actions/restore.ts'
 import { awaitOutcome, lookUp, protect, recordRefusal, submit } from './actions/request.ts'
 import { recheck } from './actions/recheck.ts'
 import { runHooks } from './actions/run-hooks.ts'
-import type { ActionContext } from './context.ts'
+import type { ActionContext, Extent } from './context.ts'
 import type { Action } from './decide.ts'
 import { asExpiredToken, rememberToken } from './expired-token.ts'
 
 type Effect = Exclude<Action, { kind: 'rest' }>
 
-export async function act(action: Effect, context: ActionContext): Promise<void> {
+export async function act(action: Effect, context: ActionContext): Promise<Extent> {
   try {
+    if (action.kind === 'run-hooks') return await runHooks(context)
     await perform(action, context)
   } catch (thrown) {
     throw await asExpiredToken(thrown, action, context)
   }
   await rememberToken(action, context)
+  return 'whole'
 }
 
-async function perform(action: Effect, context: ActionContext): Promise<void> {
+async function perform(action: Exclude<Effect, { kind: 'run-hooks' }>, context: ActionContext): Promise<void> {
   switch (action.kind) {
     case 'discover':
       await discover(context)
@@ -35,9 +37,6 @@ async function perform(action: Effect, context: ActionContext): Promise<void> {
       break
     case 'publish':
       await publish(context)
-      break
-    case 'run-hooks':
-      await runHooks(context)
       break
     case 'recheck':
       await recheck(context)

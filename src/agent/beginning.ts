@@ -37,6 +37,7 @@ const nothingRemembered = (monotonicMs: number): CertificateMemory => ({
   retryRefused: false,
   installedFingerprint: undefined,
   failedHooks: undefined,
+  hookRound: undefined,
 })
 
 /** Nothing is ever asked again: who runs once ends when its certificate is accepted. */
@@ -65,7 +66,9 @@ export function forgetAnswers(memory: Memory): void {
   memory.acceptedToken = undefined
   memory.filedWith = undefined
   memory.failedRecheck = undefined
-  memory.failedHooks = undefined
-  memory.serving.failedHooks = undefined
+  for (const certificate of [memory, memory.serving]) {
+    certificate.failedHooks = undefined
+    certificate.hookRound = undefined
+  }
   memory.rediscoveryFailed = false
 }

@@ -52,6 +52,9 @@ export interface ActionContext {
   stopped: AbortSignal
 }
 
+/** How much of an action is done: what is left of it comes in its turn again, after whatever goes before it by then. */
+export type Extent = 'whole' | 'in part'
+
 /** An action was decided that what was seen does not allow: a defect of decide. */
 const impossible = (what: string): BootstrapError => new BootstrapError('internal', `an action needs ${what}`)
 

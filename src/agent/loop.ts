@@ -137,7 +137,7 @@ export class Loop {
     const { track, action } = step
     try {
       track.begin(action)
-      await act(action, this.#context(step, turn))
+      if ((await act(action, this.#context(step, turn))) === 'in part') return
       track.succeed(action)
       this.#tally.add({ kind: track.kind.name, action: action.kind, outcome: 'succeeded' })
       if (action.kind === 'recheck') this.#memory.failedRecheck = undefined

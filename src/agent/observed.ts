@@ -135,6 +135,8 @@ export interface CertificateMemory {
   installedFingerprint: string | undefined
   /** Of the hooks for the certificate with that fingerprint. */
   failedHooks: (FailedErrand & { certificate: string }) | undefined
+  /** The hooks that were run in this round for the certificate with that fingerprint, by digest, with what went wrong. */
+  hookRound: { certificate: string; ended: Map<string, BootstrapError | undefined> } | undefined
 }
 
 /** What is known beside the disk. Its own fields are those of the client certificate. */

@@ -1,5 +1,6 @@
 /**
- * Runs the hooks that are due for the certificate in force, each at least once until it succeeds. A hook that fails is told
+ * Runs the hooks that are due for the certificate in force, each at least once until it succeeds, and one at a time: the loop
+ * looks in between, so that neither a renewal nor a new configuration waits for more than one of them. A hook that fails is told
  * and tried again by the loop; it never keeps another from running, and never undoes an installation.
  */
 import type { Hook } from '../../config/index.ts'
@@ -10,34 +11,50 @@ import { timestamp } from '../../lib/timestamp.ts'
 import { currentPairPath } from '../../store/certificate-pair.ts'
 import { writeHookRecord } from '../../store/hook-record.ts'
 import { pairPlace, stateDirectory } from '../certificate-kind.ts'
-import { verifiedCluster, type ActionContext } from '../context.ts'
+import { verifiedCluster, type ActionContext, type Extent } from '../context.ts'
 import type { DueHook, DueHooks } from '../hooks.ts'
+import type { CertificateMemory } from '../observed.ts'
 
 const SYSTEMCTL = '/usr/bin/systemctl'
 /** Of one hook's output; what comes after is not logged. */
 const MAX_LINES = 200
 
-export async function runHooks(context: ActionContext): Promise<void> {
+/** Runs the next one. A round has each that is due once; what went wrong in it is thrown at its end. */
+export async function runHooks(context: ActionContext): Promise<Extent> {
+  const { ports, configuration, kind, certificateMemory } = context
   const due = context.certificate.hooks
   if (due === undefined) throw new BootstrapError('internal', 'there are no hooks to run')
-  const { files } = context.ports
-  const state = stateDirectory(context.configuration.files, context.kind)
   const { certificate, event, hooks } = due
-  const environment = hookEnvironment(context, due)
-  const done = [...due.done]
-  const failures: BootstrapError[] = []
-  for (const hook of hooks) {
-    // Those that are left may have been changed, or taken out, by the hook that has just edited join.yaml.
-    context.signal.throwIfAborted()
-    const failure = await runHook(context, hook, environment)
-    if (failure !== undefined) failures.push(failure)
-    else {
-      done.push(hook.digest)
-      await writeHookRecord(files, state, { certificate, event, done, isComplete: false })
-    }
+  const record = async (done: readonly string[], isComplete: boolean): Promise<void> => {
+    await writeHookRecord(ports.files, stateDirectory(configuration.files, kind), {
+      certificate,
+      event,
+      done,
+      isComplete,
+    })
   }
-  if (failures[0] !== undefined) throw failures[0]
-  await writeHookRecord(files, state, { certificate, event, done, isComplete: true })
+  const ended = roundOf(certificateMemory, certificate)
+  const [next, ...others] = hooks.filter(({ digest }) => !ended.has(digest))
+  const done = [...due.done]
+  if (next !== undefined) {
+    const failure = await runHook(context, next, hookEnvironment(context, due))
+    ended.set(next.digest, failure)
+    if (failure === undefined) {
+      done.push(next.digest)
+      await record(done, false)
+    }
+    if (others.length > 0) return 'in part'
+  }
+  certificateMemory.hookRound = undefined
+  const failure = [...ended.values()].find((each) => each !== undefined)
+  if (failure !== undefined) throw failure
+  await record(done, true)
+  return 'whole'
+}
+
+function roundOf(memory: CertificateMemory, certificate: string): Map<string, BootstrapError | undefined> {
+  if (memory.hookRound?.certificate !== certificate) memory.hookRound = { certificate, ended: new Map() }
+  return memory.hookRound.ended
 }
 
 /** What went wrong; undefined where it succeeded. Throws where the agent is told to stop: the hook is run again then. */

@@ -124,6 +124,23 @@ describe('Loop: hooks', () => {
     assert.equal(cluster.posts.length, 1)
   })
 
+  it('let a renewal that falls due go before those that are left, which are then run for the new certificate', async () => {
+    const { stage, ran } = stageWith((program) => {
+      // Until after the renewal is due.
+      if (program === '/bin/announce' && ran.length === 1) stage.clock.pass(0.95 * DAY_MS)
+      return undefined
+    })
+    await stage.runFor(HOUR_MS)
+    const fingerprints = ran.map(({ environment }) => environment['NODE_BOOTSTRAP_FINGERPRINT'])
+    assert.equal(stage.cluster.posts.length, 2)
+    assert.deepEqual(
+      ran.map(({ argv }) => argv[0]),
+      ['/bin/announce', '/bin/announce', '/usr/bin/systemctl'],
+    )
+    assert.notEqual(fingerprints[0], fingerprints[1])
+    assert.equal(fingerprints[1], fingerprints[2])
+  })
+
   it('are run as a new configuration has them from the next one on', async () => {
     const { stage, programs } = stageWith((program) => {
       if (program === '/bin/announce') stage.loop.reconfigure(configurationWith({ discovery: pinless }))
