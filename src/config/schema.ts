@@ -307,11 +307,20 @@ const hook = section(
         v.minLength(1, 'is an empty list'),
       ),
     ),
-    timeout: v.exactOptional(duration('1s', '10m', 'After this it is ended, and counts as failed.', '1m'), '1m'),
+    timeout: v.exactOptional(
+      duration(
+        '1s',
+        '10m',
+        'After this it is ended, with all that it started, and counts as failed. What systemd does to units goes on.',
+        '1m',
+      ),
+      '1m',
+    ),
   },
   {
     title: 'a mapping with exactly one of command and reloadOrRestart',
-    description: 'Run until it succeeds, at least once for each certificate. The environment says what has changed.',
+    description:
+      'Run as the agent’s user until it succeeds, at least once for each certificate. The environment says what has changed.',
     oneOf: exactlyOneOf(HOOK_KEYS),
   },
 )
@@ -321,10 +330,13 @@ const hookList = (description: string) =>
 
 const hooks = section(
   {
-    afterJoin: hookList('After the first certificate is installed.'),
-    afterRenew: hookList('After each further certificate is installed.'),
+    afterJoin: hookList('For the first certificate.'),
+    afterRenew: hookList('For each further certificate; each one for the kubelet’s server is a further one.'),
   },
-  { description: 'What is run after the certificate and the kubeconfig are in place.' },
+  {
+    description:
+      'What is run, one after the other, once certificate, CA and kubeconfig are in place and the API server has accepted the node’s certificate.',
+  },
 )
 
 const recovery = section(

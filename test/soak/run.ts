@@ -6,7 +6,8 @@ const HELP = `scripts/soak [--renewals N] [--sequences N] [PART...]
 
 The long forms of what scripts/test has short forms of; without a PART all of them, one after the other:
 
-  crash     every effect of a join, a renewal, a re-join and a CA rotation is a point of SIGKILL, and of a power cut
+  crash     every effect of a join, with a serving certificate too, a renewal, a re-join and a CA rotation is a point of
+            SIGKILL, and of a power cut; power cuts also of hooks, denials, edits, a discovery anew and what is put back
   model     random sequences of what can happen to a node: 1000, or --sequences N; MODEL_SEED=N for the same again
   faults    each write that fails in turn, a network that stays bad until the pauses are as long as they get, the clocks
   supply    from a new token in tokenFile or join.yaml to the request of a node that had lost everything, five times each;
