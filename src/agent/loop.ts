@@ -13,7 +13,7 @@ import type { Action } from './decide.ts'
 import { endOfRun, endsWith, joinObstacle, type Once } from './end-of-run.ts'
 import { isErrand } from './errands.ts'
 import { Failures } from './failures.ts'
-import { observe } from './observe.ts'
+import { observe, withMemory } from './observe.ts'
 import type { Memory, Observed } from './observed.ts'
 import { LONGEST_ACTION_MS, Pace } from './pace.ts'
 import { restingError } from './resting.ts'
@@ -151,8 +151,7 @@ export class Loop {
     const [ports, configuration, memory] = [this.#ports, this.#configuration, this.#memory]
     const about = { kind: track.kind, certificate, certificateMemory: memoryOf(memory, track.kind) }
     const onProgress = (): void => {
-      const serving = seen.serving && { ...seen.serving, request: memory.serving.request }
-      this.#report({ ...seen, request: memory.request, serving }, steps[0].action)
+      this.#report(withMemory(seen, memory), steps[0].action)
     }
     const during: ActionContext['during'] = (longestMs, effect) => this.#pace.during(longestMs, effect)
     return { ports, configuration, seen, memory, ...about, onProgress, during, signal, stopped }

@@ -55,12 +55,8 @@ export async function observe(
         kubelet,
       )),
     trust,
-    rediscoveryFailed: memory.rediscoveryFailed,
     published: cluster !== undefined && publication.length === 0,
-    authentication: seenAuthentication(client.identity, memory),
-    bundle: memory.bundle,
-    nextRecheckMs: memory.nextRecheckMs,
-    failedRecheck: memory.failedRecheck,
+    ...seenInMemory(client.identity, memory),
     findings,
     violations: violationsOf(findings, configuration.policy.require),
     hasJoined: joined,
@@ -78,6 +74,28 @@ export async function observe(
         ? (['kubelet-rotates-too'] as const)
         : []),
     ],
+  }
+}
+
+type InMemory = Pick<Observed, 'rediscoveryFailed' | 'authentication' | 'bundle' | 'nextRecheckMs' | 'failedRecheck'>
+
+const seenInMemory = (identity: SeenIdentity, memory: Memory): InMemory => ({
+  rediscoveryFailed: memory.rediscoveryFailed,
+  authentication: seenAuthentication(identity, memory),
+  bundle: memory.bundle,
+  nextRecheckMs: memory.nextRecheckMs,
+  failedRecheck: memory.failedRecheck,
+})
+
+/** What was seen, with what has been heard since, in the middle of an action. */
+export function withMemory(seen: Observed, memory: Memory): Observed {
+  const heard = seenInMemory(seen.identity, memory)
+  return {
+    ...seen,
+    ...heard,
+    isUntried: seen.isUntried && heard.authentication.kind !== 'accepted',
+    request: memory.request,
+    serving: seen.serving && { ...seen.serving, request: memory.serving.request },
   }
 }
 

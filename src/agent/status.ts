@@ -13,6 +13,7 @@ import {
   type StatusRequest,
 } from './certificate-status.ts'
 import type { Action, RestReason } from './decide.ts'
+import { isRecheckDue } from './errands.ts'
 import { isInPlace, isJoinedAt } from './joined.ts'
 import type { Observed, SeenBundle } from './observed.ts'
 import { besideTheWay, restingError } from './resting.ts'
@@ -168,6 +169,7 @@ function summaryOf(input: StatusInput): string {
     const problem = isWell ? servingProblemOf(input) : undefined
     return problem === undefined ? restingSummary(seen, action) : `joined; ${problem.message}`
   }
+  if (action.kind === 'recheck' && !isRecheckDue(seen, input.nowMs)) return lookingAtBundle(input)
   if (action.kind !== 'await-outcome') return sentences[action.kind]
   const name = seen.request?.name ?? ''
   const waits = isInPlace(seen, input.nowMs) ? 'joined; the renewal waits' : 'waiting'
@@ -176,6 +178,10 @@ function summaryOf(input: StatusInput): string {
     ? `${name} is approved, but not signed yet; without a signer for ${CLIENT_SIGNER} in the cluster it stays so`
     : `${waits} for approval: ${approvalCommand(name)}`
 }
+
+/** The API server has answered, and the rest of the recheck is still under way. */
+const lookingAtBundle = ({ seen, nowMs }: StatusInput): string =>
+  `${isJoinedAt(seen, nowMs) ? 'joined; ' : ''}looking whether the cluster has another CA bundle`
 
 function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): string {
   switch (action.because) {

@@ -25,10 +25,19 @@ export async function recheck(context: ActionContext): Promise<void> {
   if (isAccepted && context.seen.isUntried) await removePendingRequest(ports.files, configuration.files.state)
   const isOnlyAsked = memory.nextRecheckMs === undefined
   if (isOnlyAsked && isAccepted) return
-  if (!isOnlyAsked) memory.bundle = await lookAtBundle(context)
   const pauseMs = isAccepted ? recheckIntervalMs(ports.random.fraction()) : REFUSAL_RECHECK_MS
   memory.nextRecheckMs = ports.clock.nowMs() + pauseMs
+  if (isOnlyAsked) return
+  // Where the bundle is read from may be silent for long: the answer is told before.
+  if (memory.failedRecheck !== undefined && !isOfThisMachine(memory.failedRecheck.error))
+    memory.failedRecheck = undefined
+  context.onProgress()
+  memory.bundle = await lookAtBundle(context)
 }
+
+/** What a look at the bundle fails with: all else leaves the one in force as good as it was. */
+const isOfThisMachine = ({ exitStatus }: BootstrapError): boolean =>
+  exitStatus === EXIT.storage || exitStatus === EXIT.software
 
 async function askAboutCertificate(context: ActionContext): Promise<NonNullable<Memory['authentication']>> {
   const { ports, configuration, seen, memory, signal } = context
@@ -52,7 +61,6 @@ async function askAboutCertificate(context: ActionContext): Promise<NonNullable<
 
 type Published = Pick<Discovered, 'cluster'> & Partial<Discovered> & { document?: KubeconfigDocument }
 
-/** Only the disk's failures are thrown: a bundle that cannot be read leaves the one in force as good as it was. */
 async function lookAtBundle(context: ActionContext): Promise<SeenBundle | undefined> {
   // A machine that policy would not let join stays the node that it is, and trusts nothing anew.
   if (context.seen.violations.some(stopsJoining)) return context.memory.bundle
@@ -64,7 +72,7 @@ async function lookAtBundle(context: ActionContext): Promise<SeenBundle | undefi
     return { kind: 'current', atMs: context.ports.clock.nowMs() }
   } catch (thrown) {
     const error = asBootstrapError(thrown)
-    if (error.exitStatus === EXIT.storage || error.exitStatus === EXIT.software) throw error
+    if (isOfThisMachine(error)) throw error
     return error.exitStatus === EXIT.protocol || error.code === 'policy-violated'
       ? heldBack(context, published?.cluster, error)
       : untold(context, error)

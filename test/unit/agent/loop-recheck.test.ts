@@ -60,6 +60,50 @@ describe('Loop: the certificate in force', () => {
     assert.equal(again.cluster.posts.length, 1, 'unreachable is not unauthenticated')
   })
 
+  for (const [when, isAway] of [
+    ['of a first join', () => false],
+    ['after the API server was away', (atMs: number, startMs: number) => atMs < startMs + MINUTE_MS],
+  ] as const)
+    it(`is told to be accepted before the CA bundle is looked at, ${when}`, async () => {
+      const stage = new Stage()
+      const startMs = stage.clock.nowMs()
+      const told: unknown[] = []
+      let isAsked = false
+      stage.cluster.fault = (seen) => {
+        if (isAboutIdentity(seen)) {
+          if (isAway(seen.atMs, startMs)) return new BootstrapError('unreachable', 'away')
+          isAsked = true
+        }
+        if (!isAsked || !isClusterInfo(seen)) return undefined
+        const { state, joined: hasJoined, summary, problem } = stage.status
+        told.push([state, hasJoined, summary, problem])
+        return new BootstrapError('timed-out', 'its endpoint drops packets')
+      }
+      await stage.runFor(10 * MINUTE_MS)
+      assert.deepEqual(told[0], [
+        'healthy',
+        true,
+        'joined; looking whether the cluster has another CA bundle',
+        undefined,
+      ])
+      assert.equal(stage.status.state, 'healthy')
+    })
+
+  it('that is accepted is not asked about in a tight loop where a new CA bundle cannot be written', async () => {
+    const stage = await joined()
+    const after = later(stage)
+    after.cluster.publishedAuthorities = after.cluster.ca.certificatePem + createCertificateAuthority().certificatePem
+    after.files.fault = (method, path) => {
+      if (method === 'createSynced' && path.startsWith('/var/lib/node-bootstrap/'))
+        throw new BootstrapError('storage-full', 'there is no room')
+    }
+    after.cluster.seen.length = 0
+    await after.runFor(HOUR_MS)
+    assert.deepEqual([after.status.state, after.status.problem?.code], ['degraded', 'storage-full'])
+    const asked = after.cluster.seen.filter(isAboutIdentity).length
+    assert.ok(asked > 10 && asked < 120, String(asked))
+  })
+
   it('has been asked about: where the next look fails, that is waited out as any failure', async () => {
     const stage = await joined()
     const after = later(stage)
