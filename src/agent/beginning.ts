@@ -26,6 +26,7 @@ export const NOTHING_SEEN: Observed = {
   hasJoined: false,
   mayJoin: true,
   keysMadeAtMs: [],
+  keysAssumedAtMs: [],
   leftOver: [],
   oddities: [],
 }

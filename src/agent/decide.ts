@@ -193,7 +193,7 @@ function endOfOutdated(seen: SeenCertificate, { isUseless }: Outdated, way: Way,
 const whyAKey = ({ hasValid }: Way): string => (hasValid ? 'the renewal is due' : 'there is no request under way')
 
 function makeKey(seen: SeenCertificate, { as, isBounded }: Way, why: string, nowMs: number): Action {
-  const untilMs = isBounded ? budgetSpentUntilMs(seen.keysMadeAtMs, nowMs) : undefined
+  const untilMs = isBounded ? budgetSpentUntilMs(seen, nowMs) : undefined
   return untilMs === undefined ? { kind: 'make-key', as, why } : { kind: 'rest', untilMs, because: 'budget-spent' }
 }
 

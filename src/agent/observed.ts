@@ -85,6 +85,8 @@ export interface SeenCertificate {
   refusal: Refusal | undefined
   /** When keys were made that count against the budget, for today's configuration and since the operator last asked. */
   keysMadeAtMs: readonly number[]
+  /** Keys that count although nobody knows of them: see rejoin.ts. */
+  keysAssumedAtMs: readonly number[]
   /** Paths of files that are of no use any more, as a crash leaves them. */
   leftOver: readonly string[]
   /** Everything odd about it on the disk, by name. */

@@ -4,7 +4,7 @@ import { policyError } from '../findings/policy.ts'
 import type { RestReason } from './decide.ts'
 import type { Observed, SeenServing } from './observed.ts'
 import { refusalError } from './refusal.ts'
-import { REJOIN_BUDGET } from './rejoin.ts'
+import { spentBudget, type KeyTimes } from './rejoin.ts'
 
 /** With these there is a certificate in force: `run --once` is done. */
 export const isJoined = (because: RestReason): boolean => because === 'fresh' || because === 'renewal-overdue'
@@ -24,21 +24,15 @@ export const restingError = (seen: Observed, because: RestReason): BootstrapErro
   because === 'fresh' || because === 'untried' ? besideTheWay(seen) : waitingError(seen, because)
 
 /** Of the serving certificate, likewise. */
-export function servingRestError(
-  { refusal, failedHooks }: SeenServing,
-  because: RestReason,
-): BootstrapError | undefined {
-  if (because === 'fresh' || because === 'untried') return failedHooks?.error
+export function servingRestError(serving: SeenServing, because: RestReason): BootstrapError | undefined {
+  if (because === 'fresh' || because === 'untried') return serving.failedHooks?.error
   if (because === 'budget-spent')
-    return new BootstrapError(
-      'serving-budget-spent',
-      `${REJOIN_BUDGET} keys were made for the serving certificate within an hour`,
-    )
-  return waitingError({ refusal, violations: [] }, because)
+    return new BootstrapError('serving-budget-spent', spentBudget(serving, 'for the serving certificate'))
+  return waitingError({ ...serving, violations: [] }, because)
 }
 
 function waitingError(
-  seen: Pick<Observed, 'refusal' | 'violations'>,
+  seen: Pick<Observed, 'refusal' | 'violations'> & KeyTimes,
   because: Exclude<RestReason, 'fresh' | 'untried'>,
 ): BootstrapError | undefined {
   switch (because) {
@@ -61,10 +55,7 @@ function waitingError(
         'there is no valid certificate any more, and recovery.rejoin is never',
       )
     case 'budget-spent':
-      return new BootstrapError(
-        'rejoin-budget-spent',
-        `${REJOIN_BUDGET} keys were made with the bootstrap credential within an hour`,
-      )
+      return new BootstrapError('rejoin-budget-spent', spentBudget(seen, 'with the bootstrap credential'))
     case 'renewal-overdue':
       return new BootstrapError('renewal-overdue', 'the kubelet has not renewed its certificate in time')
   }

@@ -33,7 +33,7 @@ import type { CertificateMemory, SeenCertificate, SeenIdentity } from './observe
 import type { Oddity } from './oddities.ts'
 import { outdatedBy } from './outdated-request.ts'
 import { mismatchOf } from './pair-mismatch.ts'
-import { timesOf } from './rejoin.ts'
+import { NO_KEYS, timesOf } from './rejoin.ts'
 import { rotationDeadline } from './rotation.ts'
 import { suitsNames, type ServingNames } from './serving-names.ts'
 
@@ -82,7 +82,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     outdated,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,
-    keysMadeAtMs: memory.retryRefused ? [] : timesOf(ledger, configurationDigest(configuration)),
+    ...(memory.retryRefused ? NO_KEYS : timesOf(ledger, configurationDigest(configuration))),
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',
       refusal: recorded !== undefined && (kept === undefined || (spent && !isUntried)),

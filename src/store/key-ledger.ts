@@ -12,6 +12,8 @@ import { replaceFile } from './durable-file.ts'
 export interface KeyLedger {
   /** Oldest first. */
   madeAtMs: readonly number[]
+  /** Likewise, of keys that nobody knows of: they count because a ledger before this one could not be read. */
+  assumedAtMs: readonly number[]
   /** Of the join configuration that they were made for: another one begins anew. */
   configurationDigest: string
 }
@@ -34,12 +36,17 @@ export async function readKeyLedger(
   const value = parseJson(bytes)
   const configurationDigest = textAt(value, 'configurationDigest')
   if (configurationDigest === undefined) return { writtenAtMs: (await files.stat(path))?.modifiedMs ?? 0 }
-  const times = listAt(value, 'madeAt').map((item) => (typeof item === 'string' ? Date.parse(item) : NaN))
-  return { madeAtMs: times.filter((ms) => !Number.isNaN(ms)), configurationDigest }
+  const times = (key: string): number[] =>
+    listAt(value, key)
+      .map((item) => (typeof item === 'string' ? Date.parse(item) : NaN))
+      .filter((ms) => !Number.isNaN(ms))
+  return { madeAtMs: times('madeAt'), assumedAtMs: times('assumedAt'), configurationDigest }
 }
 
 export async function writeKeyLedger(files: Files, stateDirectory: string, ledger: KeyLedger): Promise<void> {
-  const madeAt = ledger.madeAtMs.map(timestamp)
-  const text = `${JSON.stringify({ madeAt, configurationDigest: ledger.configurationDigest }, null, 2)}\n`
+  const { madeAtMs, assumedAtMs, configurationDigest } = ledger
+  const assumed = assumedAtMs.length === 0 ? {} : { assumedAt: assumedAtMs.map(timestamp) }
+  const document = { madeAt: madeAtMs.map(timestamp), ...assumed, configurationDigest }
+  const text = `${JSON.stringify(document, null, 2)}\n`
   await replaceFile(files, keyLedgerPath(stateDirectory), text, 0o600, 0o700)
 }

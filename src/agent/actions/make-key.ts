@@ -66,6 +66,10 @@ async function countKey({ ports, configuration, kind }: ActionContext): Promise<
   const state = stateDirectory(configuration.files, kind)
   const nowMs = ports.clock.nowMs()
   const digest = configurationDigest(configuration)
-  const earlier = countingTimes(timesOf(await readKeyLedger(ports.files, state), digest), nowMs)
-  await writeKeyLedger(ports.files, state, { madeAtMs: [...earlier, nowMs], configurationDigest: digest })
+  const { keysMadeAtMs, keysAssumedAtMs } = timesOf(await readKeyLedger(ports.files, state), digest)
+  await writeKeyLedger(ports.files, state, {
+    madeAtMs: [...countingTimes(keysMadeAtMs, nowMs), nowMs],
+    assumedAtMs: countingTimes(keysAssumedAtMs, nowMs),
+    configurationDigest: digest,
+  })
 }

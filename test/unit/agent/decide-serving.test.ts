@@ -34,6 +34,7 @@ const none: SeenServing = {
   request: undefined,
   refusal: undefined,
   keysMadeAtMs: [],
+  keysAssumedAtMs: [],
   leftOver: [],
   oddities: [],
   names,

@@ -481,6 +481,7 @@ describe('decide: for any facts and any time', () => {
     hasJoined: fc.boolean(),
     mayJoin: fc.boolean(),
     keysMadeAtMs: fc.array(anyMs, { maxLength: 10 }),
+    keysAssumedAtMs: fc.array(anyMs, { maxLength: 10 }),
     leftOver: fc.constantFrom([], ['/a']),
     oddities: fc.constant([]),
     failedHooks: anyFailure,

@@ -126,6 +126,7 @@ export const NOTHING_ODD = {
   hasJoined: false,
   mayJoin: true,
   keysMadeAtMs: [],
+  keysAssumedAtMs: [],
   leftOver: [],
   oddities: [],
   failedHooks: undefined,

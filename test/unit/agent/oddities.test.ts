@@ -270,7 +270,10 @@ describe('a node whose pair is gone', () => {
     again.clock.step(4.5 * HOUR_MS)
     await again.runFor(MINUTE_MS)
     assert.equal(again.cluster.posts.length, 0)
-    assert.equal(again.status.problem?.code, 'rejoin-budget-spent')
+    assert.deepEqual(
+      [again.status.problem?.code, again.status.problem?.message],
+      ['rejoin-budget-spent', '6 keys were made with the bootstrap credential within an hour'],
+    )
   })
 
   it('gets one key, and no new budget, where keys-made.json is damaged; and the next ones an hour later', async () => {
@@ -283,7 +286,18 @@ describe('a node whose pair is gone', () => {
     const damagedMs = clock.nowMs()
     clock.afterSleep = () => removeDated(files)
     const again = new Stage({ clock, files, cluster, maxReports: 50_000 })
+    const told = new Set<string>()
+    again.onReport = ({ problem }) => {
+      const isFirstHour = clock.nowMs() < damagedMs + HOUR_MS
+      if (isFirstHour && problem?.code === 'rejoin-budget-spent') told.add(problem.message)
+    }
     await again.runFor(2 * HOUR_MS)
+    assert.deepEqual(
+      [...told],
+      [
+        '1 key was made with the bootstrap credential since keys-made.json was damaged, and 5 more count because nobody knows how many there were in the hour before',
+      ],
+    )
     const after = cluster.posts.slice(REJOIN_BUDGET).map(({ atMs }) => atMs - damagedMs)
     assert.equal(after.filter((ms) => ms < HOUR_MS).length, 1)
     assert.ok(after.length > 1)
