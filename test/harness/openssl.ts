@@ -8,7 +8,8 @@ export function openssl(args: readonly string[], input: string | Uint8Array = ''
       if (error === null) resolve(stdout)
       else reject(new Error(`openssl ${args.join(' ')}`, { cause: error }))
     })
-    child.stdin?.end(input)
+    // It may end without having read anything: how it ends is what counts.
+    child.stdin?.on('error', () => undefined).end(input)
   })
 }
 
