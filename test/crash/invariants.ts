@@ -46,11 +46,22 @@ export function checkBundle(caFile: string | undefined, publishedCaPem: string):
 
 const PLACES = { joinYaml: JOIN_YAML, state: PATHS.state, certificates: PATHS.certificates }
 
-/** Keys stand in their two places, the token in join.yaml, and both can be read by their owner alone. */
-export function checkSecrets(disk: SimulatedDisk, token: string): void {
+/** Files with a key in them that others may read. */
+export function exposedKeys(disk: SimulatedDisk): ReadonlySet<string> {
+  const found = new Set<string>()
   for (const [path, node] of disk.leaves())
-    if (node.kind !== 'link')
-      checkFile({ path, mode: node.mode, content: Buffer.from(node.content) }, PLACES, { token })
+    if (node.kind === 'file' && (node.mode & 0o077) !== 0 && Buffer.from(node.content).includes('PRIVATE KEY'))
+      found.add(path)
+  return found
+}
+
+/** Keys stand in their two places, the token in join.yaml, and both can be read by their owner alone; `exposed` by others, too, as yet. */
+export function checkSecrets(disk: SimulatedDisk, token: string, exposed: ReadonlySet<string> = new Set()): void {
+  for (const [path, node] of disk.leaves()) {
+    if (node.kind === 'link') continue
+    const mode = exposed.has(path) ? 0o600 : node.mode
+    checkFile({ path, mode, content: Buffer.from(node.content) }, PLACES, { token })
+  }
 }
 
 /** No line of the log holds a secret. */

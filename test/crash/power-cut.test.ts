@@ -12,6 +12,7 @@ import {
   checkNothingLeftOver,
   checkRequests,
   checkSecrets,
+  exposedKeys,
   hasAuthority,
   hasLoadablePair,
 } from './invariants.ts'
@@ -27,6 +28,8 @@ interface Promised {
   pair: boolean
   /** A ca.crt that vouches for the server. */
   authority: boolean
+  /** Keys that others could read when it began: in no other file may they ever. */
+  exposed: ReadonlySet<string>
 }
 
 interface Recorded {
@@ -73,7 +76,7 @@ describe('the power fails at any instant of', function () {
     world.restore(from)
     const recorded: Recorded[] = []
     const whole = new Set<string>()
-    let promised = found()
+    let promised: Promised = { ...found(), exposed: exposedKeys(world.disk) }
     const agent = await world.start(async (instant) => {
       await world.settleCluster()
       collectWhole(world.disk, whole)
@@ -87,7 +90,7 @@ describe('the power fails at any instant of', function () {
     return recorded
   }
 
-  const found = (): Promised => ({
+  const found = (): Pick<Promised, 'pair' | 'authority'> => ({
     pair: hasLoadablePair(world.disk),
     authority: hasAuthority(world.disk.text(PATHS.ca), world.cluster.caPem),
   })
@@ -96,13 +99,14 @@ describe('the power fails at any instant of', function () {
     if (phase !== 'after') return before
     const { pair, authority } = found()
     return {
+      ...before,
       pair: before.pair || (effect === `sync ${PATHS.certificates}` && pair),
       authority: before.authority || (effect === `sync ${dirname(PATHS.ca)}` && authority),
     }
   }
 
   function checkInstant(disk: SimulatedDisk, promised: Promised): void {
-    checkSecrets(disk, world.token)
+    checkSecrets(disk, world.token, promised.exposed)
     if (promised.pair) assert.ok(hasLoadablePair(disk), 'the current pair cannot be loaded')
     if (promised.authority)
       assert.ok(hasAuthority(disk.text(PATHS.ca), world.cluster.caPem), 'ca.crt does not vouch for the server')
@@ -124,6 +128,7 @@ describe('the power fails at any instant of', function () {
     await agent.stop()
     checkIdentity(world.disk, world.cluster.caPem, world.clock.nowMs())
     checkBundle(world.disk.text(PATHS.ca), world.publishedCaPem)
+    checkSecrets(world.disk, world.token)
     checkNothingLeftOver(world.disk, scenario.alsoKept)
     checkLog(agent, world.token)
     const requests = world.cluster.listCertificateSigningRequests()

@@ -1,7 +1,9 @@
 /** What an agent is crashed in: each a way from what is on the disk to a node that is well. A new action adds its own here. */
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { askForRenewal } from '../../src/store/asked-renewal.ts'
+import { writePendingRequest } from '../../src/store/pending-request.ts'
 import type { SimulatedAgent } from '../harness/simulation/agent.ts'
 import { DAY_MS, PATHS, type World } from '../harness/simulation/world.ts'
 
@@ -26,6 +28,8 @@ const HOOKS = {
 }
 
 const nextCaPem = createCertificateAuthority({ commonName: 'kubernetes-next' }).certificatePem
+
+const KEY_BLOCK = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----/
 
 const timeOf = (agent: SimulatedAgent, which: 'renewAt' | 'notAfter'): number =>
   Date.parse(agent.status?.certificate?.[which] ?? '')
@@ -123,6 +127,37 @@ export const scenarios: readonly Scenario[] = [
     name: 'a link that is put back',
     afterJoin: ({ disk }) => {
       disk.take(PATHS.current)
+    },
+    requests: 0,
+  },
+  {
+    name: 'a pair that others may read',
+    afterJoin: async ({ disk }) => {
+      const target = await disk.realPath(PATHS.current)
+      assert.ok(target !== undefined)
+      disk.put(target, disk.text(PATHS.current) ?? '', 0o644)
+    },
+    requests: 0,
+  },
+  {
+    name: 'a renewal whose key others may read while it waits for approval',
+    afterJoin: async (world, agent) => {
+      passUntil(world, timeOf(agent, 'renewAt'))
+      world.judge = () => 'leave'
+      await world.runUntil(agent, () => agent.status?.request?.createdAt !== undefined, HOUR_MS)
+      world.disk.put(PATHS.pendingRequest, world.disk.text(PATHS.pendingRequest) ?? '', 0o644)
+      world.judge = () => 'approve'
+    },
+    requests: 0,
+  },
+  {
+    name: 'a first certificate that was never accepted, and the request it answers, whose key others may read',
+    afterJoin: async ({ disk }) => {
+      const key = createPrivateKey(KEY_BLOCK.exec(disk.text(PATHS.current) ?? '')?.[0] ?? '')
+      const request = '-----BEGIN CERTIFICATE REQUEST-----\nMA==\n-----END CERTIFICATE REQUEST-----\n'
+      const rest = { usages: ['client auth'], expirationSeconds: undefined, names: undefined }
+      await writePendingRequest(disk, PATHS.state, { key, request, name: 'node-csr-first', ...rest })
+      disk.put(PATHS.pendingRequest, disk.text(PATHS.pendingRequest) ?? '', 0o644)
     },
     requests: 0,
   },
