@@ -21,7 +21,7 @@ import { dirname } from 'node:path'
 import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
 import type { FileFacts, Files } from '../lib/ports.ts'
-import { mkdir, openFile, rename, rm, symlink } from './file-changes.ts'
+import { mkdir, openFile, rename, rm, symlink, type OpenFile } from './file-changes.ts'
 
 const codes: Readonly<Record<string, ErrorCode>> = {
   EACCES: 'storage-denied',
@@ -105,10 +105,25 @@ async function syncDirectory(path: string): Promise<void> {
   await handle.sync()
 }
 
-/** The umask may have taken bits away. By no link: whoever may write in the parent could put one there by now, to any file. */
+/** By no link: whoever may write in the parent could put one there by now, to any file. */
 async function setMode(directory: string, mode: number): Promise<void> {
   await using handle = await openFile(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
-  await handle.chmod(mode)
+  await giveBack(handle, mode)
+}
+
+/** What chmod(2) says where the file system keeps no modes (vfat), or leaves them to a server. */
+const KEEPS_NO_MODES: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+
+/**
+ * The bits that the umask has taken from what was just made with `mode`. Where that cannot be, there are no more than
+ * these; whether others may read there all the same, who looks at the file sees.
+ */
+async function giveBack(handle: OpenFile, mode: number): Promise<void> {
+  try {
+    await handle.chmod(mode)
+  } catch (thrown) {
+    if (!KEEPS_NO_MODES.includes(textAt(thrown, 'code') ?? '')) throw thrown
+  }
 }
 
 /** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only, and syncs nothing. */
@@ -156,8 +171,7 @@ export const nodeFiles: Files = {
         constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
         mode,
       )
-      // The umask may have taken bits away; the mode is part of what a kubeconfig promises.
-      await handle.chmod(mode)
+      await giveBack(handle, mode)
       await handle.write(data)
       await handle.sync()
     }),

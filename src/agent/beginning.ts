@@ -17,7 +17,6 @@ export const NOTHING_SEEN: Observed = {
   nextRecheckMs: undefined,
   failedRecheck: undefined,
   pending: undefined,
-  isPendingExposed: false,
   outdated: undefined,
   request: undefined,
   refusal: undefined,
@@ -27,6 +26,8 @@ export const NOTHING_SEEN: Observed = {
   mayJoin: true,
   keysMadeAtMs: [],
   keysAssumedAtMs: [],
+  exposed: [],
+  unprotected: [],
   leftOver: [],
   oddities: [],
 }
@@ -39,6 +40,7 @@ const nothingRemembered = (monotonicMs: number): CertificateMemory => ({
   installedFingerprint: undefined,
   failedHooks: undefined,
   hookRound: undefined,
+  unprotected: new Set(),
 })
 
 /** Nothing is ever asked again: who runs once ends when its certificate is accepted. */
@@ -70,6 +72,7 @@ export function forgetAnswers(memory: Memory): void {
   for (const certificate of [memory, memory.serving]) {
     certificate.failedHooks = undefined
     certificate.hookRound = undefined
+    certificate.unprotected.clear()
   }
   memory.rediscoveryFailed = false
 }

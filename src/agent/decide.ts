@@ -35,7 +35,7 @@ export type Action =
   | { kind: 'recheck' }
   | { kind: 'make-key'; as: Requester; why: string }
   | { kind: 'submit'; as: Requester }
-  /** The file of the key under way is written again, for its owner alone. */
+  /** What others may read of the agent's own files is written again, for their owner alone. */
   | { kind: 'protect' }
   /** What became of a request that is not what is wanted any more. */
   | { kind: 'look-up'; as: Requester }
@@ -74,6 +74,7 @@ export function msUntilLapse({ identity }: Pick<SeenCertificate, 'identity'>, no
 }
 
 export function decide(seen: Observed, nowMs: number): Action {
+  if (seen.exposed.length > 0) return { kind: 'protect' }
   const standing = standingOf(seen.identity, nowMs)
   const isForbidden = seen.violations.some(stopsJoining)
   // A node that has joined stays one, with the cluster that it knows: policy forbids to trust anew.
@@ -104,6 +105,7 @@ export function decide(seen: Observed, nowMs: number): Action {
 
 /** What is to be done for the serving certificate: the same way, by the node itself, and only once it is a node. */
 export function decideServing(seen: Observed, serving: SeenServing, nowMs: number): Action {
+  if (serving.exposed.length > 0) return { kind: 'protect' }
   const isForbidden = seen.violations.some(stopsJoining)
   // Whose cluster is in doubt asks nothing of it, unless the doubt cannot be settled: then it is the one of before.
   const isKnown = seen.trust.kind === 'verified' || isForbidden || seen.rediscoveryFailed
@@ -154,7 +156,6 @@ function nextStepToACertificate(seen: SeenCertificate, way: Way, nowMs: number):
   const { as } = way
   if (seen.refusal !== undefined) return afterRefusal(seen.refusal, way, nowMs)
   if (seen.pending === undefined) return makeKey(seen, way, whyAKey(way), nowMs)
-  if (seen.isPendingExposed) return { kind: 'protect' }
   if (seen.outdated !== undefined) return endOfOutdated(seen, seen.outdated, way, nowMs)
   switch (seen.request?.outcome.kind) {
     case undefined:

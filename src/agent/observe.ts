@@ -35,11 +35,23 @@ export async function observe(
   const client = await seeCertificate({ ...look, kind: CLIENT, memory, names: undefined, ...answersOf(memory) })
   const names = await servingNames(network, configuration, cluster)
   const kubelet = await readKubelet(files, configuration)
+  const serving =
+    names &&
+    (await seeServing(
+      { ...look, kind: SERVING, memory: memory.serving, names, ...answersOf(undefined) },
+      names,
+      kubelet,
+    ))
   const joined = record?.hasJoined === true || (await hasJoinedByFiles(files, configuration, client.identity))
   const publication = cluster === undefined ? [] : await unpublished(files, configuration, cluster)
   const findings = tradeOffs({
     configuration,
-    exposures: await exposures(files, configuration, configurationPath),
+    exposures: [
+      ...(await exposures(files, configuration, configurationPath)),
+      ...[...client.unprotected, ...(serving?.unprotected ?? [])].map(
+        (path) => ({ path, keepsNoModes: true }) as const,
+      ),
+    ],
     cluster,
     approval: firstApproval(client.request) ?? record?.approval,
     acceptedToken: memory.acceptedToken,
@@ -47,13 +59,7 @@ export async function observe(
   const leftOver = [...(await seeTemporary(files, configuration, client.identity)), ...client.leftOver]
   return {
     ...client,
-    serving:
-      names &&
-      (await seeServing(
-        { ...look, kind: SERVING, memory: memory.serving, names, ...answersOf(undefined) },
-        names,
-        kubelet,
-      )),
+    serving,
     trust,
     published: cluster !== undefined && publication.length === 0,
     ...seenInMemory(client.identity, memory),

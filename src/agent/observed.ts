@@ -75,8 +75,6 @@ export interface SeenCertificate {
   failedHooks: FailedErrand | undefined
   /** The key and request that are under way. */
   pending: PendingRequest | undefined
-  /** Other users of this machine may read the file of that key. */
-  isPendingExposed: boolean
   /** Undefined where they are just what is wanted. */
   outdated: Outdated | undefined
   /** The cluster's view of the pending request, as last heard. */
@@ -87,6 +85,10 @@ export interface SeenCertificate {
   keysMadeAtMs: readonly number[]
   /** Keys that count although nobody knows of them: see rejoin.ts. */
   keysAssumedAtMs: readonly number[]
+  /** Paths of files of the agent's own that hold a key or a credential, and that others may read: they are written again. */
+  exposed: readonly string[]
+  /** Those of them with a key where that had no effect. */
+  unprotected: readonly string[]
   /** Paths of files that are of no use any more, as a crash leaves them. */
   leftOver: readonly string[]
   /** Everything odd about it on the disk, by name. */
@@ -139,6 +141,8 @@ export interface CertificateMemory {
   failedHooks: (FailedErrand & { certificate: string }) | undefined
   /** The hooks that were run in this round for the certificate with that fingerprint, by digest, with what went wrong. */
   hookRound: { certificate: string; ended: Map<string, BootstrapError | undefined> } | undefined
+  /** Paths of files that others may read after they were written for their owner alone. */
+  unprotected: Set<string>
 }
 
 /** What is known beside the disk. Its own fields are those of the client certificate. */

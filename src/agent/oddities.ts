@@ -11,7 +11,8 @@ const answers = {
   'new-key': 'another key is made when the next request is due',
   'follow-to-its-end':
     'there is no other while it is open; when it is denied, deleted or issued, what is wanted now is asked for next',
-  protect: 'the file is written again with mode 0600, and its request is followed',
+  protect:
+    'the file is written again with mode 0600; its key stays in use, and node-bootstrap renew makes another where somebody may have read it',
   'one-key': 'within an hour of its last change one key may be made, and no new budget begins',
   'run-hooks': 'the hooks are run again, as for a first certificate',
   publish: 'the file is written again',
@@ -36,7 +37,11 @@ const table = {
   'not-a-link': { says: 'the current certificate is a plain file, not a link', answer: 'restore' },
   'readable-by-others': {
     says: 'the private key of the current certificate could be read by other users of this machine',
-    answer: 'restore',
+    answer: 'protect',
+  },
+  'older-pair-readable-by-others': {
+    says: 'the private key of an older certificate could be read by other users of this machine',
+    answer: 'protect',
   },
   'not-of-this-node': { says: 'the current certificate is not the one of this node', answer: 'restore-or-join' },
   'not-of-this-cluster': {
@@ -50,10 +55,14 @@ const table = {
     answer: 'kubelet',
   },
   // What the agent keeps for itself.
+  'cluster-record-readable-by-others': {
+    says: 'cluster.json, which may hold a credential, could be read by other users of this machine',
+    answer: 'protect',
+  },
   'cluster-record-unreadable': { says: 'cluster.json cannot be read', answer: 'discover' },
   'pending-request-unreadable': { says: 'pending-request.pem cannot be read', answer: 'new-key' },
   'pending-request-readable-by-others': {
-    says: 'the private key of the request under way could be read by other users of this machine',
+    says: 'the private key in pending-request.pem could be read by other users of this machine',
     answer: 'protect',
   },
   'pending-request-outdated': {
@@ -69,7 +78,7 @@ const table = {
   'kubeconfig-differs': { says: 'the kubelet’s kubeconfig is not as it should be', answer: 'publish' },
   'kubeconfig-readable-by-others': {
     says: 'the kubelet’s kubeconfig could be read by other users of this machine',
-    answer: 'publish',
+    answer: 'protect',
   },
   'kubelet-rotates-too': {
     says: 'the kubelet’s configuration has rotateCertificates: true, and it renews the certificate beside the agent',

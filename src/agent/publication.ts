@@ -1,7 +1,6 @@
 /** Whether what the kubelet reads of its cluster stands on the disk as it should. It changes nothing. */
 import type { JoinConfiguration } from '../config/index.ts'
 import { caFileText, type Cluster } from '../kube/cluster.ts'
-import { isExposed } from '../lib/file-mode.ts'
 import type { Files } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
 import { kubeconfigText } from './desired.ts'
@@ -19,7 +18,5 @@ export async function unpublished(
   if (ca !== caFileText(cluster)) found.push({ oddity: 'ca-bundle-differs', isThere: ca !== undefined })
   if (kubeconfig !== kubeconfigText(configuration, cluster))
     found.push({ oddity: 'kubeconfig-differs', isThere: kubeconfig !== undefined })
-  else if (isExposed(await files.stat(configuration.files.kubeconfig)))
-    found.push({ oddity: 'kubeconfig-readable-by-others', isThere: true })
   return found
 }

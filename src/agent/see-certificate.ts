@@ -18,7 +18,6 @@ import { temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath, readHookRecord, type HookRecord } from '../store/hook-record.ts'
 import { keyLedgerPath, readKeyLedger } from '../store/key-ledger.ts'
 import {
-  isPendingRequestExposed,
   pendingRequestPath,
   readPendingRequest,
   readRefusal,
@@ -28,6 +27,7 @@ import {
 } from '../store/pending-request.ts'
 import { pairPlace, stateDirectory, type CertificateKind } from './certificate-kind.ts'
 import { configurationDigest } from './digests.ts'
+import { exposedFiles, type ExposedFile } from './exposed-files.ts'
 import { dueHooks, type DueHooks } from './hooks.ts'
 import type { CertificateMemory, SeenCertificate, SeenIdentity } from './observed.ts'
 import type { Oddity } from './oddities.ts'
@@ -68,9 +68,10 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
   const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
   const pending = spent ? undefined : kept
-  const isPendingExposed = pending !== undefined && (await isPendingRequestExposed(files, state))
   const outdated = spent ? undefined : difference
   const isUntried = kept !== undefined && lacksTrial(kept, identity, look) && !(await tookOver(identity, look))
+  const exposed = await exposedFiles(files, configuration, kind)
+  const isHopeless = ({ path }: ExposedFile): boolean => memory.unprotected.has(path)
   const hooks = identity.kind === 'ours' ? seeHooks(look, hookRecord, identity.pair.certificate.fingerprint) : undefined
   return {
     identity,
@@ -78,11 +79,12 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     hooks,
     failedHooks: hooks?.certificate === memory.failedHooks?.certificate ? memory.failedHooks : undefined,
     pending,
-    isPendingExposed,
     outdated,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,
     ...(memory.retryRefused ? NO_KEYS : timesOf(ledger, configurationDigest(configuration))),
+    exposed: exposed.filter((file) => !isHopeless(file)).map(({ path }) => path),
+    unprotected: exposed.filter((file) => file.holdsKey && isHopeless(file)).map(({ path }) => path),
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',
       refusal: recorded !== undefined && (kept === undefined || (spent && !isUntried)),
@@ -90,7 +92,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     }),
     oddities: [
       ...(oddity === undefined ? [] : [oddity]),
-      ...(isPendingExposed ? (['pending-request-readable-by-others'] as const) : []),
+      ...new Set(exposed.map((file) => file.oddity)),
       ...(outdated === undefined ? [] : (['pending-request-outdated'] as const)),
       ...broken,
     ],

@@ -95,7 +95,6 @@ const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
   'make-key': 'key',
   submit: 'request',
   'look-up': 'request',
-  protect: 'key',
   'await-outcome': 'approval',
   'record-refusal': 'approval',
   install: 'certificate',
@@ -105,7 +104,7 @@ const steps: Readonly<Partial<Record<Action['kind'], Step>>> = {
 export function statusOf(input: StatusInput): StatusBody {
   const { configuration, seen, action } = input
   const problem = problemOf(input)
-  const step = steps[action.kind]
+  const step = action.kind === 'protect' ? stepUnderProtection(input) : steps[action.kind]
   return {
     node: configuration.node.name,
     state: stateOf(input),
@@ -120,6 +119,12 @@ export function statusOf(input: StatusInput): StatusBody {
     findings: findingsOf(seen),
     ...(problem === undefined ? {} : { problem }),
   }
+}
+
+/** It comes at any time, and is no step of the way itself. */
+function stepUnderProtection({ seen, nowMs }: StatusInput): Step | undefined {
+  if (seen.trust.kind === 'unknown') return 'cluster'
+  return isInPlace(seen, nowMs) ? undefined : 'key'
 }
 
 function stateOf(input: StatusInput): State {
@@ -152,7 +157,7 @@ const sentences: Readonly<Record<Exclude<Action['kind'], 'rest' | 'await-outcome
   tidy: 'removing what was left over',
   'make-key': 'making a key',
   submit: 'submitting the certificate request',
-  protect: 'taking the key of the certificate request out of the sight of others',
+  protect: 'taking keys out of the sight of others',
   'look-up': 'looking up what became of the certificate request',
   'record-refusal': 'the certificate request was refused',
   install: 'installing the certificate',

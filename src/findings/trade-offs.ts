@@ -25,7 +25,13 @@ export interface WritablePlace {
   leadsTo: string
 }
 
-export type Exposure = ReadableSecret | WritablePlace
+/** A file of the agent's own with a key or a credential in it, which others may read whatever mode it is given. */
+export interface UnprotectedKey {
+  path: string
+  keepsNoModes: true
+}
+
+export type Exposure = ReadableSecret | WritablePlace | UnprotectedKey
 
 /** What is undefined is not known, or not yet. */
 export interface TradeOffFacts {
@@ -74,7 +80,13 @@ const isProven = ({ caCertHashes, caFile }: { caCertHashes: readonly string[]; c
 const octal = (mode: number): string => `0${mode.toString(8).padStart(3, '0')}`
 
 function ofExposure(exposure: Exposure): Finding {
-  const { path, mode } = exposure
+  const { path } = exposure
+  if ('keepsNoModes' in exposure)
+    return {
+      id: 'key-unprotected',
+      seen: `${path} can be read by others, and its file system does not let the agent change that`,
+    }
+  const { mode } = exposure
   if ('readableBy' in exposure)
     return {
       id: exposure.readableBy === 'all' ? 'secret-readable-by-all' : 'secret-readable-by-group',

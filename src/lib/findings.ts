@@ -72,6 +72,14 @@ const table = {
       'whoever may write there can have this node join another cluster or use a key of theirs, and take the secrets that it is given',
     remedy: 'chown root and chmod go-w what is named, and look at what is there by now',
   },
+  'key-unprotected': {
+    severity: 'warning',
+    stage: 'files',
+    requirement: 'private-keys',
+    consequence: 'whoever may read it can act as this node, for as long as a certificate for its key is valid',
+    remedy:
+      'keep files.state, files.certificates and files.kubeconfig on a file system that keeps modes, or mount this one for the agent’s user alone (umask=077); then node-bootstrap renew',
+  },
   'server-elsewhere': {
     severity: 'notice',
     stage: 'discovery',

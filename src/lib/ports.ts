@@ -44,7 +44,10 @@ export interface Files {
    * later, synced or not, can be lost with it. One that is there keeps its mode.
    */
   makeDirectory(path: string, mode: number): Promise<void>
-  /** Creates a file that must not exist yet, with exactly this mode, and syncs its content to the disk. */
+  /**
+   * Creates a file that must not exist yet, with exactly this mode where the file system keeps modes, and syncs its content
+   * to the disk.
+   */
   createSynced(path: string, data: Uint8Array, mode: number): Promise<void>
   symlink(target: string, path: string): Promise<void>
   rename(from: string, to: string): Promise<void>

@@ -6,7 +6,6 @@
 import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { isExposed } from '../lib/file-mode.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { timestamp } from '../lib/timestamp.ts'
@@ -35,7 +34,7 @@ export type PairFault =
   'link-missing' | 'link-dangling' | 'private-key-unreadable' | 'certificate-unreadable' | 'key-mismatch'
 
 /** Where a loadable pair stands other than the agent, and the kubelet, put it. */
-export type Misplacement = 'not-a-link' | 'readable-by-others'
+export type Misplacement = 'not-a-link'
 
 export type StoredPair =
   | { kind: 'absent' }
@@ -66,8 +65,7 @@ export async function readCurrentPair(files: Files, place: PairPlace): Promise<S
   const written = target === undefined ? entry : await files.stat(join(place.directory, target.split('/').pop() ?? ''))
   const pair = parsePair(text, written?.modifiedMs ?? entry.modifiedMs)
   if (typeof pair === 'string') return { kind: 'broken', fault: pair }
-  const misplacement = isExposed(written) ? 'readable-by-others' : entry.kind === 'link' ? undefined : 'not-a-link'
-  return { kind: 'pair', pair, misplacement }
+  return { kind: 'pair', pair, misplacement: entry.kind === 'link' ? undefined : 'not-a-link' }
 }
 
 /** The dated pairs that can be loaded, newest first, whether the link leads to one of them or not. */
@@ -100,8 +98,7 @@ const timeStamp = (nowMs: number): string => timestamp(nowMs).slice(0, 19).repla
 
 /**
  * Makes `chainPem` and `key` the current pair and removes dated files beyond the last two. A file of this very content,
- * left by a crash between the two steps, is used instead of writing a second one; unless others may read it: then it is
- * removed, once the link leads to another.
+ * left by a crash between the two steps, is used instead of writing a second one.
  */
 export async function installPair(
   files: Files,
@@ -119,18 +116,10 @@ export async function installPair(
   return path
 }
 
-/** Dated files that are of no use beside `current`: others may read them, or they are older than the last two. */
+/** Dated files that are of no use beside `current`: they are older than the last two. */
 export async function staleFiles(files: Files, place: PairPlace, current: string): Promise<string[]> {
   const others = (await datedFiles(files, place)).filter((path) => path !== current)
-  const exposed: string[] = []
-  for (const path of others) if (!(await isPrivate(files, path))) exposed.push(path)
-  const kept = others.filter((path) => !exposed.includes(path))
-  return [...exposed, ...kept.slice(0, -(FILES_KEPT - 1))]
-}
-
-async function isPrivate(files: Files, path: string): Promise<boolean> {
-  const facts = await files.stat(path)
-  return facts?.kind === 'file' && !isExposed(facts)
+  return others.slice(0, -(FILES_KEPT - 1))
 }
 
 interface DatedFile {
@@ -166,8 +155,7 @@ async function datedFiles(files: Files, place: PairPlace): Promise<string[]> {
 }
 
 async function fileOfContent(files: Files, paths: readonly string[], content: string): Promise<string | undefined> {
-  for (const path of paths.toReversed())
-    if ((await readText(files, path)) === content && (await isPrivate(files, path))) return path
+  for (const path of paths.toReversed()) if ((await readText(files, path)) === content) return path
   return undefined
 }
 

@@ -17,7 +17,7 @@ async function swapIn(files: Files, path: string, create: (temporary: string) =>
 export async function replaceFile(
   files: Files,
   path: string,
-  content: string,
+  content: string | Uint8Array,
   mode: number,
   directoryMode = 0o755,
 ): Promise<void> {

@@ -4,7 +4,6 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
-import { isExposed } from '../lib/file-mode.ts'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
@@ -69,11 +68,6 @@ const parseNames = (all: readonly string[]): SubjectNames => {
     all.filter((text) => text !== '' && !isAddress(text)),
     all.filter(isAddress),
   )
-}
-
-/** Whether anybody but its owner may read the file, and so the key. */
-export async function isPendingRequestExposed(files: Files, stateDirectory: string): Promise<boolean> {
-  return isExposed(await files.stat(pendingRequestPath(stateDirectory)))
 }
 
 export async function writePendingRequest(

@@ -4,6 +4,8 @@ Arguments: the directory behind it, the mount point. Commands, a line each on st
   each   from now on every operation, told apart by its name and path, fails the first time that it is tried
   all    every operation fails
   none   everything works
+  modeless   it keeps no modes: everybody may read everything, and chmod has no effect
+  unchanged  the same, and chmod fails with EPERM, as on vfat
 Each failure is printed as a line: operation and path. The end of the input unmounts it.
 """
 
@@ -39,7 +41,6 @@ class Faulty(Operations):
         return super().__call__(operation, path if operation == "symlink" else self.root + path, *arguments)
 
     access = staticmethod(lambda path, mode: 0)
-    chmod = staticmethod(os.chmod)
     chown = staticmethod(os.chown)
     mkdir = staticmethod(os.mkdir)
     readlink = staticmethod(os.readlink)
@@ -47,9 +48,18 @@ class Faulty(Operations):
     unlink = staticmethod(os.unlink)
     open = staticmethod(os.open)
 
+    def chmod(self, path, mode):
+        if self.mode == "unchanged":
+            raise FuseOSError(errno.EPERM)
+        if self.mode != "modeless":
+            os.chmod(path, mode)
+
     def getattr(self, path, handle=None):
         facts = os.lstat(path)
-        return {name: getattr(facts, name) for name in ATTRIBUTES}
+        attributes = {name: getattr(facts, name) for name in ATTRIBUTES}
+        if self.mode in ("modeless", "unchanged"):
+            attributes["st_mode"] |= 0o055
+        return attributes
 
     def readdir(self, path, handle):
         return [".", "..", *os.listdir(path)]

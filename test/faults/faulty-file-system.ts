@@ -1,4 +1,4 @@
-/** A directory on a file system that fails with EIO when it is told to: FUSE, by Debian's python3-fusepy. Root only. */
+/** A directory on a file system that fails with EIO, or keeps no modes, when it is told to: FUSE, by Debian's python3-fusepy. Root only. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
@@ -19,8 +19,8 @@ export const fuseProblem: string | undefined =
       ? undefined
       : 'only root can mount'
 
-/** `each`: each operation on each file fails the first time that it is tried. */
-export type Mode = 'each' | 'all' | 'none'
+/** `each`: each operation on each file fails the first time that it is tried. `modeless`, `unchanged`: chmod has no effect, or fails. */
+export type Mode = 'each' | 'all' | 'none' | 'modeless' | 'unchanged'
 
 export class FaultyFileSystem implements AsyncDisposable {
   /** What has failed so far: operation and path. */

@@ -6,7 +6,6 @@ import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import {
   readRefusal,
   removePendingRequest,
-  writePendingRequest,
   writeRefusal,
   type PendingRequest,
   type Refusal,
@@ -50,13 +49,6 @@ export async function submit(context: ActionContext, requester: Requester): Prom
 function keepInMind(memory: CertificateMemory, request: ObservedRequest): void {
   memory.request = request
   memory.mayAppearUntilMs = -Infinity
-}
-
-export async function protect(context: ActionContext): Promise<void> {
-  const { ports, configuration, kind } = context
-  const pending = pendingRequest(context)
-  await writePendingRequest(ports.files, stateDirectory(configuration.files, kind), pending)
-  ports.log.info(`the key of the ${kind.requestTitle} can be read by its owner alone again`, { request: pending.name })
 }
 
 /** It is not created where it is not there: then its key is given up, once it cannot be on its way any more. */

@@ -52,6 +52,20 @@ describe('the files port', () => {
     assert.equal((await bootstrapErrorOf(nodeFiles.read(path, 10))).code, 'storage-malformed')
   })
 
+  for (const code of ['EPERM', 'ENOTSUP'])
+    it(`creates a file and a directory with no more than their mode where chmod fails with ${code}`, async () => {
+      const fchmod = sinon.stub(fs, 'fchmod').callsArgWith(2, Object.assign(new Error(code), { code }))
+      try {
+        await nodeFiles.createSynced(path, Buffer.from('content'), 0o600)
+        await nodeFiles.makeDirectory(join(temporary.path, 'directory'), 0o700)
+        assert.equal(fchmod.callCount, 2)
+      } finally {
+        sinon.restore()
+      }
+      assert.equal((await nodeFiles.stat(path))?.mode, 0o600)
+      assert.equal((await nodeFiles.stat(join(temporary.path, 'directory')))?.mode, 0o700)
+    })
+
   it('takes absence for a value, below a file, too', async () => {
     await writeFile(path, '')
     for (const absent of [join(temporary.path, 'none'), join(path, 'below')]) {

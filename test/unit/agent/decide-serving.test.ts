@@ -29,7 +29,8 @@ const none: SeenServing = {
   hooks: undefined,
   failedHooks: undefined,
   pending: undefined,
-  isPendingExposed: false,
+  exposed: [],
+  unprotected: [],
   outdated: undefined,
   request: undefined,
   refusal: undefined,
@@ -62,6 +63,13 @@ const rest = (because: 'not-joined' | 'addresses-unknown' | 'refused', untilMs =
 
 const rows: [sentence: string, serving: SeenServing, nowMs: number, expected: Partial<Action>, seen?: Observed][] = [
   ['nothing before the node has joined', none, NOW_MS, rest('not-joined'), { ...joined, identity: { kind: 'absent' } }],
+  [
+    'what others may read of its keys protected, whatever the node is',
+    { ...none, exposed: ['/a'] },
+    NOW_MS,
+    { kind: 'protect' },
+    { ...joined, identity: { kind: 'absent' } },
+  ],
   ['nothing once the node’s own certificate has lapsed', none, clientPair.certificate.notAfterMs, rest('not-joined')],
   ['nothing without an address', { ...none, names: { ...names, ipAddresses: [] } }, NOW_MS, rest('addresses-unknown')],
   ['a key, as the node itself', none, NOW_MS, { kind: 'make-key', as: 'node' }],

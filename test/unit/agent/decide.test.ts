@@ -469,7 +469,8 @@ describe('decide: for any facts and any time', () => {
     published: fc.boolean(),
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
     pending: fc.constantFrom(undefined, pendingFor(pair)),
-    isPendingExposed: fc.boolean(),
+    exposed: fc.constantFrom([], ['/a']),
+    unprotected: fc.constantFrom([], ['/b']),
     outdated: fc.constantFrom(undefined, { isUseless: false, why: '' }, { isUseless: true, why: '' }),
     request: anyOutcome.map((outcome) => (outcome === undefined ? undefined : requestWith(outcome))),
     refusal: fc.option(
@@ -519,6 +520,14 @@ describe('decide: for any facts and any time', () => {
         assert.ok(notBeforeMs <= nowMs && nowMs < notAfterMs)
       }),
       { numRuns: 5000 },
+    )
+  })
+
+  it('protects what others may read of its keys before anything else', () => {
+    fc.assert(
+      fc.property(anySeen, anyMs, (seen, nowMs) => {
+        assert.equal(decide(seen, nowMs).kind === 'protect', seen.exposed.length > 0)
+      }),
     )
   })
 

@@ -65,6 +65,8 @@ interface Entry {
   content: Uint8Array
   target: string
   mode: number
+  /** Another user's than the agent's and root. Default: false. */
+  isOthers?: boolean
   modifiedMs: number
 }
 
@@ -72,6 +74,8 @@ export class MemoryFiles implements Files {
   readonly entries = new Map<string, Entry>()
   /** Throws in place of an effect. */
   fault: (method: keyof Files, path: string) => void = () => undefined
+  /** Bits that every file has, whatever mode it is given: as on a file system that keeps none. */
+  bitsOfAll = 0
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -95,8 +99,8 @@ export class MemoryFiles implements Files {
     return this.#effect('stat', path, () => {
       const entry = this.entries.get(path)
       if (entry === undefined) return undefined
-      const { kind, mode, modifiedMs, content } = entry
-      return { kind, mode, modifiedMs, isOthers: false, sizeBytes: content.length }
+      const { kind, mode, modifiedMs, isOthers = false, content } = entry
+      return { kind, mode: mode | this.bitsOfAll, modifiedMs, isOthers, sizeBytes: content.length }
     })
   }
 
@@ -158,7 +162,13 @@ export class MemoryFiles implements Files {
   #put(path: string, entry: Partial<Entry> & Pick<Entry, 'kind'>): void {
     if (this.entries.has(path)) throw new BootstrapError('storage-failed', `${path} is there already`)
     const modifiedMs = this.#clock.nowMs()
-    this.entries.set(path, { content: new Uint8Array(), target: '', mode: 0o777, modifiedMs, ...entry })
+    this.entries.set(path, {
+      content: new Uint8Array(),
+      target: '',
+      mode: 0o777,
+      modifiedMs,
+      ...entry,
+    })
   }
 
   async #effect<Value>(method: keyof Files, path: string, effect: () => Value): Promise<Value> {

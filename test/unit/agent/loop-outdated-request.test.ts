@@ -282,29 +282,6 @@ describe('Loop: a request that the cluster creates after its sender has stopped 
   })
 })
 
-describe('Loop: a request whose key others may read', () => {
-  it('has its file written again for its owner alone, is told by name, and is followed', async () => {
-    const stage = waiting()
-    const path = '/var/lib/node-bootstrap/pending-request.pem'
-    const expose = (): void => {
-      const entry = stage.files.entries.get(path)
-      assert.ok(entry !== undefined)
-      entry.mode = 0o644
-      stage.loop.retryNow()
-    }
-    await play(stage, [
-      expose,
-      () => {
-        assert.equal(stage.files.entries.get(path)?.mode, 0o600)
-        stage.stop()
-      },
-    ])
-    assert.equal(stage.cluster.posts.length, 1)
-    const told = stage.lines.filter(({ fields }) => fields['oddity'] === 'pending-request-readable-by-others')
-    assert.equal(told.length, 1)
-  })
-})
-
 describe('Loop: a request for a serving certificate that waits while the addresses change', () => {
   const isServing = ({ spec }: Request): boolean => spec['signerName'] === 'kubernetes.io/kubelet-serving'
   const servingRequests = ({ cluster }: Stage): Request[] => cluster.requests.filter(isServing)

@@ -105,6 +105,42 @@ const rows: readonly Row[] = [
     requests: 1,
   },
   {
+    oddity: 'older-pair-readable-by-others',
+    spoil: (stage) =>
+      write(
+        stage,
+        '/var/lib/kubelet/pki/kubelet-client-2020-01-01-00-00-00.pem',
+        pairOf(stage, 'system:node:w'),
+        0o640,
+      ),
+    requests: 1,
+  },
+  {
+    oddity: 'cluster-record-readable-by-others',
+    spoil: (stage) => write(stage, `${STATE}/cluster.json`, stage.files.text(`${STATE}/cluster.json`) ?? '', 0o644),
+    requests: 1,
+  },
+  {
+    oddity: 'pending-request-readable-by-others',
+    spoil: (stage) => write(stage, `${STATE}/pending-request.pem`, 'half a k', 0o604),
+    requests: 1,
+  },
+  {
+    oddity: 'pending-request-readable-by-others',
+    isServing: true,
+    spoil: (stage) => write(stage, `${STATE}/serving/pending-request.pem`, 'half a k', 0o604),
+    requests: 2,
+  },
+  {
+    oddity: 'readable-by-others',
+    spoil: (stage) => {
+      const entry = stage.files.entries.get(targetOf(stage))
+      assert.ok(entry !== undefined)
+      entry.isOthers = true
+    },
+    requests: 1,
+  },
+  {
     oddity: 'not-of-this-node',
     spoil: (stage) => write(stage, targetOf(stage), pairOf(stage, 'system:node:worker-2')),
     requests: 2,
@@ -220,14 +256,15 @@ describe('an odd state of the disk', () => {
       assert.equal(stage.files.entries.get(KUBECONFIG)?.mode, 0o600)
       assert.ok(![...stage.files.entries.keys()].some((path) => basename(path) === '.node-bootstrap-new'))
       for (const [path, entry] of stage.files.entries)
-        if (/kubelet-(client|server)-\d/.test(path)) assert.equal(entry.mode, 0o600, path)
+        if (/kubelet-(client|server)-\d|node-bootstrap\//.test(path))
+          assert.deepEqual([entry.mode, entry.isOthers ?? false], [0o600, false], path)
     })
 
-  it('has a row here for each that there is, but for those of a request under way and what the kubelet renews', () => {
+  it('has a row here for each that there is, but for a request under way and what the kubelet renews', () => {
     const shown = new Set<string>(rows.map((row) => row.oddity))
     assert.deepEqual(
       Object.keys(oddities).filter((oddity) => !shown.has(oddity)),
-      ['link-behind-kubelet', 'pending-request-readable-by-others', 'pending-request-outdated'],
+      ['link-behind-kubelet', 'pending-request-outdated'],
     )
   })
 

@@ -1,0 +1,19 @@
+/**
+ * Writes the files that others may read again, for their owner alone. A file system that keeps no modes lets it have no
+ * effect: that is remembered, so that it is told as what it is and not tried over and over.
+ */
+import { isExposed } from '../../lib/file-mode.ts'
+import { MAX_FILE_BYTES } from '../../lib/text-file.ts'
+import { replaceFile } from '../../store/durable-file.ts'
+import type { ActionContext } from '../context.ts'
+
+export async function protect({ ports, certificate, certificateMemory }: ActionContext): Promise<void> {
+  const { files, log } = ports
+  for (const path of certificate.exposed) {
+    const content = await files.read(path, MAX_FILE_BYTES)
+    if (content === undefined) continue
+    await replaceFile(files, path, content, 0o600)
+    if (isExposed(await files.stat(path))) certificateMemory.unprotected.add(path)
+    else log.info('a file can be read by its owner alone again', { path })
+  }
+}
