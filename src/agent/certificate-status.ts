@@ -35,8 +35,9 @@ export interface StatusCertificate {
 const listed = ({ dnsNames, ipAddresses }: SubjectNames): string[] => [...dnsNames, ...ipAddresses]
 
 /** The open request is not what is wanted any more, and a person can make room for another. */
-export const isToBeDenied = (seen: SeenCertificate): seen is SeenCertificate & { outdated: Outdated } =>
-  seen.outdated !== undefined && seen.request?.outcome.kind === 'pending'
+export const isToBeDenied = <Seen extends Pick<SeenCertificate, 'outdated' | 'request'>>(
+  seen: Seen,
+): seen is Seen & { outdated: Outdated } => seen.outdated !== undefined && seen.request?.outcome.kind === 'pending'
 
 export function requestOf(seen: SeenCertificate): { request?: StatusRequest } {
   const { pending, request, outdated } = seen

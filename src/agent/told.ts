@@ -4,22 +4,31 @@ import type { Log, LogFields } from '../lib/ports.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { denialCommand } from './actions/request.ts'
+import { isToBeDenied } from './certificate-status.ts'
 import { CLIENT, SERVING, type CertificateKind } from './certificate-kind.ts'
 import type { Action, RestReason } from './decide.ts'
 import type { Memory, Observed, SeenCertificate } from './observed.ts'
 import { odditySentence, type Oddity } from './oddities.ts'
 
-type Odd = Pick<SeenCertificate, 'oddities' | 'pending' | 'outdated'>
+type Odd = Pick<SeenCertificate, 'oddities' | 'pending' | 'outdated' | 'request'>
 
-function outdatedFields(seen: Odd | undefined): LogFields {
-  const name = seen?.pending?.name ?? ''
-  return { request: name, why: seen?.outdated?.why ?? '', hint: denialCommand(name) }
+const NOTHING_ODD: Odd = { oddities: [], pending: undefined, outdated: undefined, request: undefined }
+
+/** What there is to tell of an oddity beside its name: what is new in it makes it news. */
+function oddityFields(oddity: Oddity, seen: Odd): LogFields {
+  if (oddity !== 'pending-request-outdated') return {}
+  const name = seen.pending?.name ?? ''
+  return { request: name, why: seen.outdated?.why, ...(isToBeDenied(seen) ? { hint: denialCommand(name) } : {}) }
 }
 
 export class Told {
   readonly #log: Log
   #findings: ReadonlySet<FindingId> = new Set()
-  readonly #oddities: Record<CertificateKind['name'], readonly Oddity[]> = { client: [], serving: [] }
+  /** Each oddity that there is, and what was told of it. */
+  readonly #oddities: Record<CertificateKind['name'], ReadonlyMap<Oddity, readonly unknown[]>> = {
+    client: new Map(),
+    serving: new Map(),
+  }
   /** Why it rests, while it does. */
   #resting: RestReason | undefined
   /** Of the certificate in force when the agent rested last. */
@@ -51,18 +60,19 @@ export class Told {
     }
     this.#findings = new Set(findings.map(({ id }) => id))
     this.#tellOddities(CLIENT, client)
-    this.#tellOddities(SERVING, serving)
+    this.#tellOddities(SERVING, serving ?? NOTHING_ODD)
   }
 
-  #tellOddities({ name, title }: CertificateKind, seen: Odd | undefined): void {
-    const oddities = seen?.oddities ?? []
-    for (const oddity of oddities)
-      if (!this.#oddities[name].includes(oddity))
-        this.#log.warn(odditySentence(oddity, title), {
-          oddity,
-          ...(oddity === 'pending-request-outdated' ? outdatedFields(seen) : {}),
-        })
-    this.#oddities[name] = oddities
+  #tellOddities({ name, title }: CertificateKind, seen: Odd): void {
+    const there = new Map<Oddity, readonly unknown[]>()
+    for (const oddity of seen.oddities) {
+      const fields = oddityFields(oddity, seen)
+      const told = this.#oddities[name].get(oddity)
+      const news = Object.values(fields).filter((value) => told?.includes(value) !== true)
+      if (told === undefined || news.length > 0) this.#log.warn(odditySentence(oddity, title), { oddity, ...fields })
+      there.set(oddity, [...(told ?? []), ...news])
+    }
+    this.#oddities[name] = there
   }
 
   /** Why the way to the node's own certificate is at an end for now; `error`: where that is not well. */

@@ -93,12 +93,12 @@ export async function awaitOutcome(context: ActionContext, requester: Requester)
   try {
     const api = await apiServer(context, requester)
     const news = await watchRequest(ports.client, api, seen, onChange, watchSeconds(context), signal)
-    if (news.kind !== 'decided' && wasShort()) throw endedAtOnce(news.kind, seen.name)
+    if (news.kind !== 'decided' && wasShort()) throw endedAtOnce(news.kind, context)
     if (news.kind !== 'gone') certificateMemory.request = news.request
     else {
       certificateMemory.request = undefined
-      const becomes = context.certificate.outdated === undefined ? 'is submitted again' : 'another takes its place'
-      ports.log.warn(`the ${kind.requestTitle} was deleted in the cluster and ${becomes}`, { request: seen.name })
+      const becomes = afterDeletion(context)
+      ports.log.warn(`the ${kind.requestTitle} was deleted in the cluster, and ${becomes}`, { request: seen.name })
     }
   } catch (thrown) {
     if (signal.aborted) throw thrown
@@ -113,12 +113,19 @@ function watchSeconds({ ports, seen }: ActionContext): number {
   return Math.min(LONGEST_WATCH_SECONDS, Math.ceil(Math.max(leftMs, 2 * SHORT_WATCH_MS) / 1000))
 }
 
-const endedAtOnce = (how: 'gone' | 'ended', name: string): BootstrapError =>
+const afterDeletion = ({ certificate }: ActionContext): string =>
+  certificate.outdated === undefined ? 'it is submitted again' : 'another takes its place'
+
+const endedAtOnce = (how: 'gone' | 'ended', context: ActionContext): BootstrapError =>
   how === 'ended'
     ? new BootstrapError('connection-lost', 'the server ended the watch at once')
-    : new BootstrapError('not-found', `${name} was deleted in the cluster as soon as it was there`, {
-        hint: "it is submitted again; if that goes on, look for who deletes it in the API server's audit log",
-      })
+    : new BootstrapError(
+        'not-found',
+        `${pendingRequest(context).name} was deleted in the cluster as it was looked at`,
+        {
+          hint: `${afterDeletion(context)}; if that goes on, look for who deletes it in the API server's audit log`,
+        },
+      )
 
 function logOutcome(context: ActionContext, request: ObservedRequest): void {
   const { kind } = context

@@ -252,7 +252,7 @@ export class FakeCluster implements Http {
   readonly #clock: VirtualClock
   readonly #server: string
   readonly #changed = new EventTarget()
-  readonly #deleted = new Set<string>()
+  readonly #deleted = new Map<string, StoredRequest>()
   #oldest = 0
   #cuts = 0
   #resourceVersion = 100
@@ -309,8 +309,7 @@ export class FakeCluster implements Http {
 
   delete(name: string): void {
     const index = this.requests.findIndex((each) => each.name === name)
-    this.requests.splice(index, 1)
-    this.#deleted.add(name)
+    for (const deleted of this.requests.splice(index, 1)) this.#deleted.set(name, deleted)
     this.#changed.dispatchEvent(new Event('change'))
   }
 
@@ -409,8 +408,9 @@ export class FakeCluster implements Http {
     for (let version = since; !signal.aborted;) {
       if (cuts !== this.#cuts) throw new BootstrapError('connection-lost', 'the API server restarts')
       const found = this.requests.find((each) => each.name === name)
-      if (found === undefined && this.#deleted.has(name)) {
-        yield Buffer.from(`${JSON.stringify({ type: 'DELETED', object: {} })}\n`)
+      const deleted = this.#deleted.get(name)
+      if (found === undefined && deleted !== undefined) {
+        yield Buffer.from(`${JSON.stringify({ type: 'DELETED', object: objectOf(deleted) })}\n`)
         return
       }
       // A name that was never here brings no event at all, as with a real API server.

@@ -131,6 +131,7 @@ describe('Loop: a request that waits while join.yaml is edited', () => {
       assert.equal(stage.cluster.posts.length, 2)
       assert.equal(algorithmInForce(stage), 'ECDSA-P384')
       assert.ok(!stage.lines.some(({ fields }) => fields['code'] === 'csr-denied'))
+      assert.ok(!stage.lines.some(({ fields }) => String(fields['hint']).includes('submitted again')))
     })
 
   it('is as wanted again where the edit is taken back, and costs nothing', async () => {
@@ -162,6 +163,38 @@ describe('Loop: a request that waits while join.yaml is edited', () => {
       },
     ])
     assert.equal(stage.cluster.posts.length, 1)
+  })
+
+  it('is told anew with each edit, and the command that makes room only while it does', async () => {
+    const stage = waiting()
+    await play(stage, [
+      () => {
+        stage.loop.reconfigure(joinYaml(OTHER_KEY))
+      },
+      () => {
+        stage.loop.reconfigure(joinYaml({ certificate: { duration: '12h' } }))
+      },
+      () => {
+        stage.cluster.verdict = 'approve'
+        stage.cluster.delete(nameOf(stage))
+        stage.stop()
+      },
+    ])
+    const { clock, files, cluster } = stage
+    const again = new Stage({ configuration: joinYaml(OTHER_KEY), clock, files, cluster })
+    await again.runFor(HOUR_MS)
+    const toldBy = ({ lines }: Stage): unknown[] =>
+      lines
+        .filter(({ fields }) => fields['oddity'] === 'pending-request-outdated')
+        .map(({ fields: { why, hint } }) => [why, hint])
+    const otherKey = 'its key is ECDSA-P256, and join.yaml wants ECDSA-P384'
+    const otherLifetime = 'it asks for the signer’s own lifetime, and join.yaml for a lifetime of 43200 s'
+    const deny = `kubectl certificate deny ${stage.status.request?.name ?? ''}`
+    assert.deepEqual(toldBy(stage), [
+      [otherKey, deny],
+      [otherLifetime, deny],
+    ])
+    assert.deepEqual(toldBy(again), [[otherKey, undefined]])
   })
 
   it('is found again by an agent that starts with the edited join.yaml, and not filed again where it is gone', async () => {
