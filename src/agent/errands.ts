@@ -16,18 +16,13 @@ const LONGEST_ERRAND_PAUSE_MS = 60 * 60 * 1000
 /** `fraction` is uniform in [0, 1). */
 export const recheckIntervalMs = (fraction: number): number => RECHECK_INTERVAL_MS * (0.75 + fraction / 2)
 
-/** No errand is ever put off for so long: a time beyond it was set by a clock that was wrong. */
-const BEYOND_ANY_PAUSE_MS = 2 * 60 * 60 * 1000
-
-const hasCome = (atMs: number, nowMs: number): boolean => nowMs >= atMs || atMs > nowMs + BEYOND_ANY_PAUSE_MS
-
 export const isTimeFor = (failed: FailedErrand | undefined, nowMs: number): boolean =>
-  failed === undefined || hasCome(failed.nextAttemptMs, nowMs)
+  failed === undefined || nowMs >= failed.nextAttemptMs
 
 /** A certificate that nobody has asked about is asked about at once. */
 export function isRecheckDue({ nextRecheckMs, failedRecheck, authentication }: Observed, nowMs: number): boolean {
   if (failedRecheck !== undefined) return isTimeFor(failedRecheck, nowMs)
-  return authentication.kind === 'unasked' || (nextRecheckMs !== undefined && hasCome(nextRecheckMs, nowMs))
+  return authentication.kind === 'unasked' || (nextRecheckMs !== undefined && nowMs >= nextRecheckMs)
 }
 
 /** Of one certificate; only the client's is rechecked. */

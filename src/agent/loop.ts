@@ -17,6 +17,7 @@ import { observe, withMemory } from './observe.ts'
 import type { Memory, Observed } from './observed.ts'
 import { LONGEST_ACTION_MS, Pace } from './pace.ts'
 import { restingError } from './resting.ts'
+import { bringForward, Setbacks } from './setback.ts'
 import { askWhetherTokenIsSpent } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
@@ -40,6 +41,7 @@ export class Loop {
   readonly #tally = new Tally()
   readonly #told: Told
   readonly #pace: Pace
+  readonly #setbacks: Setbacks
   #configuration: JoinConfiguration
   #wake = new AbortController()
   #seen: Observed = NOTHING_SEEN
@@ -49,6 +51,7 @@ export class Loop {
     this.#configuration = configuration
     this.#once = once
     this.#memory = newMemory(ports.clock.monotonicMs())
+    this.#setbacks = new Setbacks(ports.clock)
     this.#told = new Told(ports.log)
     this.#client = new Track(CLIENT, ports.clock)
     this.#serving = new Track(SERVING, ports.clock)
@@ -97,6 +100,9 @@ export class Loop {
   }
 
   #observe(): Promise<Observed> {
+    const setBackMs = this.#setbacks.takeMs()
+    bringForward(this.#memory, setBackMs)
+    for (const track of [this.#client, this.#serving]) track.bringForward(setBackMs)
     const { files, network, configurationPath } = this.#ports
     return observe(files, network, this.#configuration, configurationPath, this.#memory)
   }
@@ -196,12 +202,16 @@ export class Loop {
     await untilFirstEnds([...watches, (signal) => this.#lookOn(turn.steps, signal)], turn.signal)
   }
 
-  async #lookOn(steps: Turn['steps'], signal: AbortSignal): Promise<void> {
+  async #lookOn(begun: Turn['steps'], signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
-    const before = steps.map(waitOf).join()
+    const before = begun.map(waitOf).join()
+    let steps = begun
     const isAsBefore = async (): Promise<boolean> => {
       const seen = await this.#observe().catch(() => undefined)
-      return seen !== undefined && this.#stepsOf(seen).map(waitOf).join() === before
+      if (seen === undefined) return false
+      // What is waited for may be the same, and its time another.
+      steps = this.#stepsOf(seen)
+      return steps.map(waitOf).join() === before
     }
     const untilNewsMs = (): number => msUntilNews(steps, clock.nowMs())
     await lookOn(this.#pace, clock, { msUntilNews: untilNewsMs, isAsBefore }, signal)

@@ -65,6 +65,15 @@ export class Track {
     this.beginAttempt()
   }
 
+  /** The wall clock was set back by so much, in ms: the next attempt is as near as it was. */
+  bringForward(byMs: number): void {
+    const { monotonic, wall } = this.#heldUntilMs
+    this.#heldUntilMs = { monotonic, wall: wall - byMs }
+    const nextAttemptMs = this.#failure?.nextAttemptMs
+    if (this.#failure !== undefined && nextAttemptMs !== undefined)
+      this.#failure = { ...this.#failure, nextAttemptMs: nextAttemptMs - byMs }
+  }
+
   beginAttempt(): void {
     this.#attemptBeganMs = this.#clock.monotonicMs()
   }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { VirtualClock } from './fakes.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
-import { Stage } from './loop-stage.ts'
+import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
+import { pinless, Stage } from './loop-stage.ts'
 
 const PENDING = '/var/lib/node-bootstrap/pending-request.pem'
 const RECORD = '/var/lib/node-bootstrap/cluster.json'
@@ -146,6 +146,60 @@ describe('Loop: a suspend during the pause after a failure', () => {
       [second, third].map((atMs, index) => Math.round(((atMs ?? 0) - ([first, second][index] ?? 0)) / 100) / 10),
     )
     assert.equal(stage.messages('warn').filter((message) => message === failure.message).length, told.length)
+  })
+})
+
+describe('Loop: a clock that is set back', () => {
+  const away = new BootstrapError('unreachable', 'nobody answers', { retryAfterMs: 10 * MINUTE_MS })
+  const setBack = ({ clock }: Stage, ms: number, isTime: () => boolean): void => {
+    let isSet = false
+    clock.afterSleep = () => {
+      if (isSet || !isTime()) return
+      isSet = true
+      clock.step(-ms)
+    }
+  }
+
+  it('in the pause after a failure puts nothing off, and the status says when the next attempt is', async () => {
+    const stage = new Stage()
+    stage.cluster.fault = ({ method }) => (method === 'POST' ? away : undefined)
+    setBack(stage, HOUR_MS, () => stage.status.problem?.code === 'unreachable')
+    let told = ''
+    stage.onReport = ({ problem }) => {
+      if (stage.cluster.posts.length === 1) told = problem?.nextAttemptAt ?? told
+      else if (stage.cluster.posts.length === 2) stage.stop()
+    }
+    await stage.runFor(DAY_MS)
+    assert.ok(stage.clock.monotonicMs() < 12 * MINUTE_MS)
+    assert.ok(Math.abs(Date.parse(told) - (stage.cluster.posts[1]?.atMs ?? 0)) <= 1000, told)
+  })
+
+  it('puts off no hook that is to be run again', async () => {
+    let isMended = false
+    const processes = { run: () => Promise.resolve({ kind: 'exited', status: isMended ? 0 : 1 } as const) }
+    const hooks = { afterJoin: [{ command: ['/bin/announce'] }] }
+    const stage = new Stage({ configuration: configurationWith({ discovery: pinless, hooks }), processes })
+    const pauseMs = (): number => Date.parse(stage.status.problem?.nextAttemptAt ?? '') - stage.clock.nowMs()
+    let announcedMs = Infinity
+    setBack(stage, 10 * MINUTE_MS, () => {
+      if (!(pauseMs() > 10 * MINUTE_MS)) return false
+      announcedMs = stage.clock.monotonicMs() + pauseMs()
+      return (isMended = true)
+    })
+    stage.onReport = ({ state }) => {
+      if (state === 'healthy' && isMended) stage.stop()
+    }
+    await stage.runFor(5 * HOUR_MS)
+    const lateMs = stage.clock.monotonicMs() - announcedMs
+    assert.ok(lateMs >= -1000 && lateMs < MINUTE_MS, `${lateMs} ms late`)
+  })
+
+  it('puts off no question whether all is as it was', async () => {
+    const stage = new Stage()
+    const questions = (): number => stage.cluster.seen.filter(({ path }) => path.includes('/nodes/')).length
+    setBack(stage, HOUR_MS, () => questions() === 1)
+    await stage.runFor(80 * MINUTE_MS)
+    assert.equal(questions(), 2)
   })
 })
 

@@ -5,7 +5,7 @@ import { BootstrapError } from '../../../src/lib/errors.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { askForRenewal, askedRenewalPath } from '../../../src/store/asked-renewal.ts'
 import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
-import { pinless, Stage } from './loop-stage.ts'
+import { pinless, renewAsAnother, Stage } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-server-current.pem'
 const SERVING = 'kubernetes.io/kubelet-serving'
@@ -91,6 +91,32 @@ describe('Loop: the serving certificate', () => {
       ({ spec, requester }) => requester === 'node' && spec['signerName'] !== SERVING,
     )
     assert.ok(renewal !== undefined && renewal.createdAtMs <= steppedAtMs + MINUTE_MS)
+  })
+
+  it('is looked at once a minute while the node’s own renewal waits, also where another program renews it then', async () => {
+    const stage = new Stage({ configuration: servingConfiguration() })
+    stage.cluster.servingVerdict = 'approve'
+    stage.cluster.certificateMs = 5 * HOUR_MS
+    stage.onReport = ({ state, serving }) => {
+      if (state === 'healthy' && serving?.certificate !== undefined) stage.cluster.verdict = 'leave'
+    }
+    const lifetimesMs = [20 * MINUTE_MS, 3 * DAY_MS]
+    let looks = 0
+    stage.clock.afterSleep = () => {
+      const { step, serving } = stage.status
+      if (step !== 'approval') return
+      const isDueMs = Date.parse(serving?.certificate?.renewAt ?? '') - stage.clock.nowMs()
+      if (lifetimesMs.length === 0) looks += 1
+      else if (lifetimesMs.length === 2 || isDueMs <= MINUTE_MS) {
+        const notAfterMs = stage.clock.nowMs() + (lifetimesMs.shift() ?? 0)
+        const names = { dnsNames: ['worker-1'], ipAddresses: ['10.0.0.21'], extendedKeyUsages: ['serverAuth'] }
+        renewAsAnother(stage, 'kubelet-server', { ...names, notAfterMs })
+      }
+      if (looks === 10) stage.stop()
+    }
+    await stage.runFor(DAY_MS)
+    assert.equal(looks, 10)
+    assert.deepEqual(stage.clock.sleeps.slice(-9), Array<number>(9).fill(MINUTE_MS))
   })
 
   it('has its own hooks, and one that goes on failing holds nothing up', async () => {

@@ -1,12 +1,15 @@
 /** A loop on its stage: every port a fake, the end by virtual time or by a limit of turns, so that a tight loop is a failure and no hang. */
 import type { Once } from '../../../src/agent/end-of-run.ts'
+import type { CertificateOptions } from '../../../src/dev-cluster/certificate-authority.ts'
 import { Loop } from '../../../src/agent/loop.ts'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import type { JoinConfiguration } from '../../../src/config/index.ts'
 import { ApiClient } from '../../../src/kube/api-request.ts'
 import type { Processes } from '../../../src/lib/ports.ts'
 import { FakeCluster, MemoryFiles, memoryLog, VirtualClock, type LoggedLine } from './fakes.ts'
-import { configurationWith, tokenDiscovery } from './fixtures.ts'
+import { timestamp } from '../../../src/lib/timestamp.ts'
+import { privateKeyToPem } from '../../../src/pki/private-key.ts'
+import { configurationWith, pairFrom, tokenDiscovery } from './fixtures.ts'
 
 export interface StageOptions {
   configuration?: JoinConfiguration
@@ -123,4 +126,20 @@ export class Stage {
     }
     this.onReport(status)
   }
+}
+
+/** Another program puts a dated pair there, and moves the link to it. */
+export function renewAsAnother(
+  { clock, files, cluster }: Stage,
+  stem: string,
+  options: CertificateOptions,
+  authority = cluster.ca,
+): void {
+  const nowMs = clock.nowMs()
+  const { chainPem, key } = pairFrom(authority, { notBeforeMs: nowMs, ...options })
+  const content = Buffer.from(chainPem + privateKeyToPem(key))
+  const [directory, name] = ['/var/lib/kubelet/pki', `${stem}-${timestamp(nowMs).replaceAll(/[:.]/g, '-')}.pem`]
+  const entry = { modifiedMs: nowMs, content, target: '', mode: 0o600 }
+  files.entries.set(`${directory}/${name}`, { ...entry, kind: 'file' })
+  files.entries.set(`${directory}/${stem}-current.pem`, { ...entry, kind: 'link', target: name })
 }
