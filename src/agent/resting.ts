@@ -9,15 +9,18 @@ import { spentBudget, type KeyTimes } from './rejoin.ts'
 /** With these there is a certificate in force: `run --once` is done. */
 export const isJoined = (because: RestReason): boolean => because === 'fresh' || because === 'renewal-overdue'
 
-/** What is wrong with a certificate in force, or beside it: the worst first. */
-export function besideTheWay(seen: Observed): BootstrapError | undefined {
-  const { authentication, bundle, failedRecheck, failedHooks, violations } = seen
-  if (authentication.kind === 'refused') return authentication.error
-  if (violations.length > 0) return policyError(violations)
-  if (failedRecheck !== undefined) return failedRecheck.error
-  if (bundle?.kind === 'held-back') return bundle.error
-  return failedHooks?.error
+/** All that is wrong with a certificate in force, or beside it: the worst first. */
+export function allBesideTheWay(seen: Observed): BootstrapError[] {
+  const { authentication, bundle, failedRecheck, failedHooks, violations, isUntried } = seen
+  const refused = authentication.kind === 'refused' ? authentication.error : undefined
+  const forbidden = violations.length > 0 ? policyError(violations) : undefined
+  const heldBack = bundle?.kind === 'held-back' ? bundle.error : undefined
+  // What keeps a first certificate from its first use keeps the node from being one; policy does not.
+  const [worse, lesser] = isUntried ? [failedRecheck?.error, forbidden] : [forbidden, failedRecheck?.error]
+  return [refused, worse, lesser, heldBack, failedHooks?.error].filter((error) => error !== undefined)
 }
+
+export const besideTheWay = (seen: Observed): BootstrapError | undefined => allBesideTheWay(seen)[0]
 
 /** Of the client certificate; undefined where all is well. */
 export const restingError = (seen: Observed, because: RestReason): BootstrapError | undefined =>

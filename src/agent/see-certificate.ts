@@ -66,7 +66,8 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const hookRecord = await readHookRecord(files, state)
   const broken = await unreadable(files, state, { kept, recorded, hookRecord, askedRenewal, times: timesIn(ledger) })
   const { identity, oddity } = await seeIdentity(look, askedRenewal)
-  const spent = isSpent(kept, identity, refusal === undefined ? recorded : undefined)
+  const spent =
+    isSpent(kept, identity, refusal === undefined ? recorded : undefined) || (await isSurpassed(kept, identity, look))
   const pending = spent ? undefined : kept
   const outdated = spent ? undefined : difference
   const isUntried = kept !== undefined && lacksTrial(kept, identity, look) && !(await tookOver(identity, look))
@@ -218,6 +219,18 @@ function oursFrom(
 function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, overcome: Refusal | undefined): boolean {
   if (pending === undefined) return false
   return overcome?.name === pending.name || (identity.kind === 'ours' && identity.pair.key.equals(pending.key))
+}
+
+/** The certificate of the key had its time before the one in force: the kubelet renewed it before it was tried out. */
+async function isSurpassed(
+  pending: PendingRequest | undefined,
+  identity: SeenIdentity,
+  { files, configuration, kind }: Look,
+): Promise<boolean> {
+  if (pending === undefined || identity.kind !== 'ours') return false
+  const { notBeforeMs } = identity.pair.certificate
+  const dated = await readDatedPairs(files, pairPlace(configuration.files, kind))
+  return dated.some(({ key, certificate }) => key.equals(pending.key) && certificate.notBeforeMs < notBeforeMs)
 }
 
 /** A first certificate stands beside its request until the API server has accepted it; a further one is tried out before. */

@@ -16,7 +16,7 @@ import type { Action, RestReason } from './decide.ts'
 import { isRecheckDue } from './errands.ts'
 import { isInPlace, isJoinedAt } from './joined.ts'
 import type { Observed, SeenBundle } from './observed.ts'
-import { besideTheWay, restingError } from './resting.ts'
+import { allBesideTheWay, besideTheWay, restingError } from './resting.ts'
 import { isServed, servingProblem, servingSummary } from './serving-status.ts'
 import { problemOf, servingProblemOf, type StatusInput, type StatusProblem } from './status-problem.ts'
 
@@ -193,7 +193,9 @@ function restingSummary(seen: Observed, action: Action & { kind: 'rest' }): stri
     case 'fresh':
       return besideTheWay(seen)?.message ?? `joined; the certificate is renewed at ${timestamp(action.untilMs)}`
     case 'untried':
-      return `the certificate is in place, but the API server has not accepted it yet: ${besideTheWay(seen)?.message ?? ''}`
+      return `the certificate is in place, but the API server has not accepted it yet: ${allBesideTheWay(seen)
+        .map(({ message }) => message)
+        .join('; and ')}`
     case 'not-yet-valid':
       return "the certificate lies in this machine's future: is the clock right?"
     case 'budget-spent':

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { statusResponse, type Fault, type SeenRequest } from './fakes.ts'
-import { configurationWith, HOUR_MS, MINUTE_MS } from './fixtures.ts'
-import { pinless, Stage, type StageOptions } from './loop-stage.ts'
+import { configurationWith, HOUR_MS, MINUTE_MS, NOW_MS } from './fixtures.ts'
+import { pinless, renewAsAnother, Stage, type StageOptions } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
 const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
@@ -107,6 +107,32 @@ describe('Loop: a first certificate', () => {
     await after.runFor(10 * MINUTE_MS)
     assert.equal(after.status.state, 'degraded')
     assert.equal(files.text(PENDING), undefined)
+  })
+
+  it('that the kubelet renews before it was tried out leaves no key behind', async () => {
+    const certificate = { rotation: { owner: 'kubelet' } }
+    const endMs = NOW_MS + 10 * MINUTE_MS
+    const { stage } = stageWhere((atMs) => (atMs < endMs ? AWAY : undefined), {
+      configuration: configurationWith({ discovery: pinless, certificate }),
+    })
+    stage.clock.afterSleep = () => {
+      if (stage.clock.nowMs() < endMs) renewAsAnother(stage, 'kubelet-client', { notAfterMs: endMs + 10 * HOUR_MS })
+    }
+    await stage.runFor(HOUR_MS)
+    assert.equal(stage.status.state, 'healthy')
+    assert.equal(stage.files.text(PENDING), undefined)
+  })
+
+  it('says what keeps it from being accepted, and what policy forbids beside that', async () => {
+    const { stage } = stageWhere(() => AWAY)
+    await stage.runFor(MINUTE_MS / 2)
+    const { clock, files, cluster } = stage
+    const forbidding = configurationWith({ discovery: pinless, policy: { require: ['pinned'] } })
+    const after = new Stage({ configuration: forbidding, clock, files, cluster })
+    clock.afterSleep = () => undefined
+    await after.runFor(MINUTE_MS / 2)
+    assert.equal(after.status.problem?.code, 'unreachable')
+    assert.match(after.status.summary, /has not accepted it yet: away; and policy\.require: pinned is not met/)
   })
 
   it('that lapses before it could be tried out is replaced as a lost one is', async () => {
