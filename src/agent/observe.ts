@@ -4,7 +4,6 @@ import type { JoinConfiguration } from '../config/index.ts'
 import { violationsOf } from '../findings/policy.ts'
 import { tradeOffs } from '../findings/trade-offs.ts'
 import { firstApproval } from '../kube/certificate-signing-request.ts'
-import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { kubeletFacts, type KubeletFacts } from '../kube/kubelet-configuration.ts'
 import type { Files, Network } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
@@ -15,6 +14,7 @@ import { CLIENT, pairPlace, SERVING } from './certificate-kind.ts'
 import { discoveryDigest } from './digests.ts'
 import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { exposures } from './exposure.ts'
+import { hasJoinedByFiles } from './joined-before.ts'
 import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenServing, SeenTrust } from './observed.ts'
 import { unpublished } from './publication.ts'
 import { seeCertificate, type Look } from './see-certificate.ts'
@@ -137,16 +137,6 @@ async function seeServing(look: Look, names: ServingNames, kubelet: KubeletFacts
 async function readKubelet(files: Files, { kubelet }: JoinConfiguration): Promise<KubeletFacts | undefined> {
   const text = await readText(files, kubelet.config).catch(() => undefined)
   return text === undefined ? undefined : kubeletFacts(text)
-}
-
-/** A node that has a pair, whatever has become of it, or the kubeconfig that comes after one. */
-async function hasJoinedByFiles(
-  files: Files,
-  configuration: JoinConfiguration,
-  identity: SeenIdentity,
-): Promise<boolean> {
-  if (identity.kind !== 'absent') return true
-  return isOwnKubeconfig((await readText(files, configuration.files.kubeconfig)) ?? '')
 }
 
 /** What a write that was broken off leaves where the kubelet looks. */

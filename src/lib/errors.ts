@@ -377,7 +377,7 @@ const table = {
   'rejoin-forbidden': {
     exit: EXIT.refused,
     retryable: false,
-    hint: 'set recovery.rejoin: same-cluster in join.yaml to let this node join again',
+    hint: 'set recovery.rejoin: same-cluster in join.yaml to let this node join again; where what lies here is of no use any more, node-bootstrap reset --kubelet-files --yes makes this a new machine',
   },
   'rejoin-budget-spent': {
     exit: EXIT.temporary,

@@ -13,6 +13,7 @@ import { requireCertificateKept } from '../ca-bundle.ts'
 import { readAuthorities, readToken } from '../credentials.ts'
 import { discoveryDigest } from '../digests.ts'
 import { discoveryInputsDigest } from '../discovery-inputs.ts'
+import { hasJoinedCluster } from '../joined-before.ts'
 import { recalledCluster } from '../recalled-cluster.ts'
 import { requireSameCluster } from '../same-cluster.ts'
 
@@ -28,6 +29,8 @@ export async function discover(context: ActionContext): Promise<void> {
     by: evidence.verified.join('; '),
   })
   warnOfSkew(context)
+  const known = seen.trust.kind === 'unknown' ? undefined : seen.trust.record
+  const hasJoined = known?.hasJoined === true || (await hasJoinedCluster(ports.files, configuration, cluster))
   await writeClusterRecord(ports.files, configuration.files.state, {
     cluster,
     evidence,
@@ -35,8 +38,8 @@ export async function discover(context: ActionContext): Promise<void> {
     inputsDigest: inputsDigest ?? '',
     document,
     verifiedAtMs: ports.clock.nowMs(),
-    approval: seen.trust.kind === 'unknown' ? undefined : seen.trust.record.approval,
-    hasJoined: seen.hasJoined,
+    approval: known?.approval,
+    hasJoined,
   })
   // It may be another cluster than the one in which the request was seen: it is looked up there.
   memory.request = undefined

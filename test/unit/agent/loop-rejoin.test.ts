@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { readClusterRecord, writeClusterRecord } from '../../../src/store/cluster-record.ts'
 import { FakeCluster } from './fakes.ts'
-import { configurationWith, MINUTE_MS, tokenDiscovery } from './fixtures.ts'
-import { pinless, Stage } from './loop-stage.ts'
+import { configurationWith, MINUTE_MS, newAuthority, tokenDiscovery } from './fixtures.ts'
+import { pinless, renewAsAnother, Stage } from './loop-stage.ts'
 
 const STATE = '/var/lib/node-bootstrap'
 const RECORD = `${STATE}/cluster.json`
@@ -83,6 +83,38 @@ describe('a node that has lost', () => {
     const stage = await bereft(() => true, 'never')
     assert.equal(stage.status.state, 'healthy')
     assert.equal(stage.cluster.posts.length, 2)
+  })
+})
+
+describe('a machine on which another cluster’s pair lies', () => {
+  const withForeignPair = (): Stage => {
+    const stage = new Stage({ configuration: joinYaml('never', SAME) })
+    renewAsAnother(stage, 'kubelet-client', {}, newAuthority())
+    return stage
+  }
+
+  it('is held by recovery.rejoin never while it lies there, says the way out, and joins when it is gone', async () => {
+    const stage = withForeignPair()
+    await stage.runFor(10 * MINUTE_MS)
+    assert.equal(stage.status.problem?.code, 'rejoin-forbidden')
+    assert.match(stage.status.problem.hint, /node-bootstrap reset --kubelet-files/)
+    assert.equal((await readClusterRecord(stage.files, STATE))?.hasJoined, false)
+    const { clock, files, cluster } = stage
+    clock.afterSleep = () => undefined
+    for (const path of files.entries.keys()) if (isOfPair(path)) files.entries.delete(path)
+    const again = new Stage({ configuration: joinYaml('never', SAME), clock, files, cluster })
+    await again.runFor(10 * MINUTE_MS)
+    assert.equal(again.status.state, 'healthy')
+    assert.equal((await readClusterRecord(files, STATE))?.hasJoined, true)
+  })
+
+  it('and a kubeconfig of the agent’s was a node, and cluster.json says so from then on', async () => {
+    const stage = withForeignPair()
+    const kubeconfig = (await joined()).files.entries.get(KUBECONFIG)
+    assert.ok(kubeconfig !== undefined)
+    stage.files.entries.set(KUBECONFIG, kubeconfig)
+    await stage.runFor(10 * MINUTE_MS)
+    assert.equal((await readClusterRecord(stage.files, STATE))?.hasJoined, true)
   })
 })
 
