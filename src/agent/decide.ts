@@ -109,8 +109,8 @@ export function decideServing(seen: Observed, serving: SeenServing, nowMs: numbe
   const isForbidden = seen.violations.some(stopsJoining)
   // Whose cluster is in doubt asks nothing of it, unless the doubt cannot be settled: then it is the one of before.
   const isKnown = seen.trust.kind === 'verified' || isForbidden || seen.rediscoveryFailed
-  const hasJoined = isValid(standingOf(seen.identity, nowMs)) && !seen.isUntried
-  if (seen.trust.kind === 'unknown' || !isKnown || !hasJoined)
+  const isNode = isValid(standingOf(seen.identity, nowMs)) && !seen.isUntried
+  if (seen.trust.kind === 'unknown' || !isKnown || !isNode)
     return { kind: 'rest', untilMs: Infinity, because: 'not-joined' }
   const standing = standingOf(serving.identity, nowMs)
   if (serving.identity.kind === 'ours' && isValid(standing)) {

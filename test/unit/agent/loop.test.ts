@@ -4,7 +4,7 @@ import { BootstrapError, errorCodes, type ErrorCode } from '../../../src/lib/err
 import type { Files } from '../../../src/lib/ports.ts'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import { FakeCluster, jsonResponse, statusResponse, type Fault, type SeenRequest } from './fakes.ts'
-import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
+import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS, NOW_MS } from './fixtures.ts'
 import { pinless, Stage } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
@@ -401,9 +401,14 @@ describe('Loop: being woken', () => {
 
 describe('Loop: refusals', () => {
   it('never ask again by themselves, not in days and not after a restart', async () => {
-    const stage = new Stage({ maxReports: 50_000 })
+    const stage = new Stage()
     stage.cluster.verdict = 'deny'
-    await stage.runFor(3 * DAY_MS)
+    // The wall clock says how old a refusal is, and each sleep is an hour by it.
+    stage.clock.afterSleep = () => {
+      stage.clock.step(HOUR_MS)
+    }
+    await stage.runFor(3 * 24 * MINUTE_MS)
+    assert.ok(stage.clock.nowMs() - NOW_MS >= 3 * DAY_MS)
     assert.equal(stage.cluster.posts.length, 1)
     assert.equal(stage.status.state, 'failed')
     assert.equal(stage.status.problem?.code, 'csr-denied')
