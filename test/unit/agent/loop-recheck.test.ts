@@ -191,7 +191,7 @@ describe('Loop: the certificate in force', () => {
     after.clock.afterSleep = () => {
       after.clock.step(steps.shift() ?? 0)
     }
-    await after.runFor(5 * MINUTE_MS)
+    await after.runFor(80 * MINUTE_MS)
     assert.equal(after.cluster.seen.filter(isAboutIdentity).length, 3)
   })
 })
