@@ -20,6 +20,7 @@ export const NOTHING_SEEN: Observed = {
   outdated: undefined,
   request: undefined,
   refusal: undefined,
+  lastRefusal: undefined,
   findings: [],
   violations: [],
   hasJoined: false,

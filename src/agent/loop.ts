@@ -209,9 +209,11 @@ export class Loop {
     const isAsBefore = async (): Promise<boolean> => {
       const seen = await this.#observe().catch(() => undefined)
       if (seen === undefined) return false
-      // What is waited for may be the same, and its time another.
+      // What is waited for may be the same, and its time another, or late.
       steps = this.#stepsOf(seen)
-      return steps.map(waitOf).join() === before
+      const isSame = steps.map(waitOf).join() === before
+      if (isSame) this.#report(seen, steps[0].action)
+      return isSame
     }
     const untilNewsMs = (): number => msUntilNews(steps, clock.nowMs())
     await lookOn(this.#pace, clock, { msUntilNews: untilNewsMs, isAsBefore }, signal)

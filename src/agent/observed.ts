@@ -24,7 +24,7 @@ export type SeenIdentity =
       kind: 'ours'
       pair: CertificatePair
       rotateAtMs: number
-      /** Where the kubelet renews: when it should have done so. Infinity where the agent does. */
+      /** When whoever renews it should have done so. */
       overdueAtMs: number
       /** It is not, or not as it should be, what the link leads to. */
       misplaced: boolean
@@ -81,6 +81,8 @@ export interface SeenCertificate {
   request: ObservedRequest | undefined
   /** What became of an earlier request, unless the configuration has changed or the operator asked to try again. */
   refusal: Refusal | undefined
+  /** The same, whether it still stands or not: no certificate has come since. */
+  lastRefusal: Refusal | undefined
   /** When keys were made that count against the budget, for today's configuration and since the operator last asked. */
   keysMadeAtMs: readonly number[]
   /** Keys that count although nobody knows of them: see rejoin.ts. */

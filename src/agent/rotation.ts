@@ -19,3 +19,10 @@ export function rotationDeadline(
   const deadlineMs = deadlineFrom(notBeforeMs)
   return deadlineMs <= pair.writtenAtMs && pair.writtenAtMs < notAfterMs ? deadlineFrom(pair.writtenAtMs) : deadlineMs
 }
+
+/** Of the time between the deadline and the end of the certificate, what a renewal may take before it is late. */
+const SHARE_FOR_RENEWAL = 0.5
+
+/** When the agent's renewal should be over, in ms since the epoch; whoever is to approve it has as long again until the end. */
+export const overdueDeadline = (deadlineMs: number, notAfterMs: number): number =>
+  deadlineMs + SHARE_FOR_RENEWAL * (notAfterMs - deadlineMs)

@@ -34,7 +34,7 @@ import type { Oddity } from './oddities.ts'
 import { outdatedBy } from './outdated-request.ts'
 import { mismatchOf } from './pair-mismatch.ts'
 import { NO_KEYS, timesOf } from './rejoin.ts'
-import { rotationDeadline } from './rotation.ts'
+import { overdueDeadline, rotationDeadline } from './rotation.ts'
 import { suitsNames, type ServingNames } from './serving-names.ts'
 
 /** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
@@ -83,6 +83,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     outdated,
     request: pending !== undefined && memory.request?.name === pending.name ? memory.request : undefined,
     refusal,
+    lastRefusal: recorded,
     ...(memory.retryRefused ? NO_KEYS : timesOf(ledger, configurationDigest(configuration))),
     exposed: exposed.filter((file) => !isHopeless(file)).map(({ path }) => path),
     unprotected: exposed.filter((file) => file.holdsKey && isHopeless(file)).map(({ path }) => path),
@@ -211,8 +212,9 @@ function oursFrom(
   // first moment on, whatever the clock says.
   const isDue =
     askedRenewal === fingerprint || (names !== undefined && !suitsNames(pair.certificate.subjectNames, names))
-  const rotateAtMs = isDue ? notBeforeMs : rotationDeadline(pair, window)
-  return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs, overdueAtMs: Infinity }
+  const deadlineMs = rotationDeadline(pair, window)
+  const overdueAtMs = overdueDeadline(deadlineMs, notAfterMs)
+  return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs: isDue ? notBeforeMs : deadlineMs, overdueAtMs }
 }
 
 /** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */

@@ -4,6 +4,7 @@ import type { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import type { CertificateKind } from './certificate-kind.ts'
 import type { Action } from './decide.ts'
+import { lateRenewal } from './late-renewal.ts'
 import type { Observed } from './observed.ts'
 import { besideTheWay, restingError } from './resting.ts'
 import { servingProblem, type ServingInput } from './serving-status.ts'
@@ -32,10 +33,10 @@ export interface StatusProblem {
 
 /** The worst; what is wrong with the serving certificate alone comes last. */
 export function problemOf(input: StatusInput): StatusProblem | undefined {
-  const { seen, action, failure } = input
+  const { seen, action, failure, nowMs } = input
   const rest = action.kind === 'rest' && action.because !== 'fresh' ? action : undefined
   const resting = rest && { error: restingError(seen, rest.because), nextAttemptMs: rest.untilMs }
-  const error = failure?.error ?? resting?.error ?? besideTheWay(seen)
+  const error = failure?.error ?? resting?.error ?? besideTheWay(seen) ?? lateRenewal(seen, nowMs)
   if (error === undefined) return servingProblemOf(input)
   return told('client', error, [failure, resting, seen.failedRecheck, seen.failedHooks])
 }

@@ -15,6 +15,7 @@ import {
 import type { Action, RestReason } from './decide.ts'
 import { isRecheckDue } from './errands.ts'
 import { isInPlace, isJoinedAt } from './joined.ts'
+import { lateRenewal } from './late-renewal.ts'
 import type { Observed, SeenBundle } from './observed.ts'
 import { allBesideTheWay, besideTheWay, restingError } from './resting.ts'
 import { isServed, servingProblem, servingSummary } from './serving-status.ts'
@@ -130,7 +131,7 @@ function stepUnderProtection({ seen, nowMs }: StatusInput): Step | undefined {
 function stateOf(input: StatusInput): State {
   const { seen, action, failure, nowMs } = input
   if (isInPlace(seen, nowMs)) {
-    const problem = failure?.error ?? besideTheWay(seen)
+    const problem = failure?.error ?? besideTheWay(seen) ?? lateRenewal(seen, nowMs)
     const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
     if (problem !== undefined || isHeldUp) return 'degraded'
     if (seen.authentication.kind === 'unasked') return 'waiting'

@@ -399,6 +399,11 @@ const table = {
     retryable: true,
     hint: "look at the kubelet's log; when the certificate has lapsed, the agent joins again",
   },
+  'renewal-not-approved': {
+    exit: EXIT.temporary,
+    retryable: true,
+    hint: 'compare the key, and approve the request that status names (kubectl certificate approve)',
+  },
   'serving-not-approved': {
     exit: EXIT.temporary,
     retryable: true,

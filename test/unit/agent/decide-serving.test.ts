@@ -34,6 +34,7 @@ const none: SeenServing = {
   outdated: undefined,
   request: undefined,
   refusal: undefined,
+  lastRefusal: undefined,
   keysMadeAtMs: [],
   keysAssumedAtMs: [],
   leftOver: [],

@@ -477,6 +477,7 @@ describe('decide: for any facts and any time', () => {
       anyMs.map((ms) => refusalAt(ms)),
       { nil: undefined },
     ),
+    lastRefusal: fc.constant(undefined),
     findings: fc.constant([]),
     violations: fc.constantFrom(...Object.values(dimensions.policy)),
     hasJoined: fc.boolean(),

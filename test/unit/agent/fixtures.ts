@@ -125,6 +125,7 @@ export const NOTHING_ODD = {
   serving: undefined,
   hasJoined: false,
   mayJoin: true,
+  lastRefusal: undefined,
   keysMadeAtMs: [],
   keysAssumedAtMs: [],
   leftOver: [],

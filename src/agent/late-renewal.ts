@@ -1,0 +1,45 @@
+/** When a renewal that waits for others is no longer well: the one rule, for both kinds of certificate. Pure. */
+import { BootstrapError } from '../lib/errors.ts'
+import { timestamp } from '../lib/timestamp.ts'
+import { approvalCommand, denialCommand } from './actions/request.ts'
+import { isToBeDenied } from './certificate-status.ts'
+import { standingOf } from './decide.ts'
+import type { SeenCertificate } from './observed.ts'
+import { refusalError } from './refusal.ts'
+
+/** It is due, and its request still waits when its time is over, or the one before was refused and no certificate has come since. */
+export function isRenewalLate({ identity, request, lastRefusal }: SeenCertificate, nowMs: number): boolean {
+  if (identity.kind !== 'ours' || standingOf(identity, nowMs) !== 'due') return false
+  const isOpen = request?.outcome.kind === 'pending' || request?.outcome.kind === 'approved'
+  return lastRefusal !== undefined || (isOpen && nowMs >= identity.overdueAtMs)
+}
+
+/** Of the client certificate; undefined where it is not late. */
+export function lateRenewal(seen: SeenCertificate, nowMs: number): BootstrapError | undefined {
+  const { identity, lastRefusal } = seen
+  if (identity.kind !== 'ours' || !isRenewalLate(seen, nowMs)) return undefined
+  const before = lastRefusal === undefined ? '' : `, after one was refused (${refusalError(lastRefusal).message})`
+  const { what, hint } = standOf(seen)
+  const end = timestamp(identity.pair.certificate.notAfterMs)
+  return new BootstrapError('renewal-not-approved', `${what}${before}; the certificate ends at ${end}`, { hint })
+}
+
+function standOf(seen: SeenCertificate): { what: string; hint: string } {
+  const { request } = seen
+  switch (request?.outcome.kind) {
+    case 'pending':
+      return {
+        what: `the renewal ${request.name} has waited for approval since ${timestamp(request.createdAtMs)}`,
+        hint: isToBeDenied(seen)
+          ? `deny it, and another is filed: ${denialCommand(request.name)}`
+          : `compare the key, then: ${approvalCommand(request.name)}; the ClusterRoleBinding kubeadm:node-autoapprove-certificate-rotation has the cluster do so by itself`,
+      }
+    case 'approved':
+      return {
+        what: `the renewal ${request.name} is approved, but not signed yet`,
+        hint: 'look at the signer on the control plane: the kube-controller-manager, with its --cluster-signing-cert-file',
+      }
+    default:
+      return { what: 'another renewal is under way', hint: 'ask who refuses the requests of this node' }
+  }
+}
