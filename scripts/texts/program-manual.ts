@@ -45,6 +45,15 @@ const files: readonly (readonly [string, string])[] = [
   ],
 ]
 
+const environment: readonly (readonly [string, string])[] = [
+  [
+    'HTTPS_PROXY',
+    `The proxy for every connection but those to this machine itself: ${bold('http://[USER:PASSWORD@]HOST:PORT')}, or ${bold('https://')} for a proxy that is itself asked over TLS. In lower case too.`,
+  ],
+  ['NO_PROXY', 'What is asked directly: names, addresses and CIDRs, with commas in between. In lower case too.'],
+  ['SSL_CERT_FILE', 'The CA certificates that this system trusts, in place of the usual file.'],
+]
+
 const units = `*node-bootstrap.service* is enabled by the package, and does not run while join.yaml is the example: after the first edit, *systemctl start node-bootstrap*. It is ready as soon as its loop runs, so that a request that waits for approval does not hold up the boot; *systemctl status* shows where it stands. *systemctl reload* checks join.yaml and takes it at once, and asks again for what was refused.
 
 *node-bootstrap-joined.target* is reached when the node has joined. To start a unit only then, order it after the target and let the target want it:`
@@ -82,6 +91,11 @@ export function programManual(version: string): string {
       literal('systemctl disable kubelet.service\nsystemctl add-wants node-bootstrap-joined.target kubelet.service'),
     ),
     section('CREDENTIALS AND DROP-INS', dropIns),
+    section(
+      'ENVIRONMENT',
+      'For the unit these are set in a drop-in (*Environment=*).',
+      ...environment.map(([name, about]) => entry(bold(name), about)),
+    ),
     section('FILES', ...files.map(([path, about]) => entry(underlined(path), about))),
     section('SEE ALSO', '*join.yaml*(5), *systemctl*(1), *systemd-creds*(1), *kubelet*(1)'),
   ].join('\n')

@@ -18,7 +18,7 @@ export async function writablePlaces(files: Files, paths: readonly string[]): Pr
         const writableBy = await writersOf(files, place, facts, isThereBelow).catch(() => undefined)
         isThereBelow = facts !== undefined
         if (facts !== undefined && writableBy !== undefined && !found.has(place))
-          found.set(place, { path: place, mode: facts.mode, writableBy, leadsTo: path })
+          found.set(place, { path: place, mode: facts.mode, writableBy, leadsTo: resolve(path) })
       }
     }
   return [...found.values()]

@@ -43,6 +43,7 @@ export const COMMANDS = [
     summary: 'join the cluster and keep the node’s certificate fresh (the daemon)',
     details: [
       'Runs until it is stopped by SIGTERM or SIGINT. SIGHUP, or a change of the configuration, takes effect at once.',
+      'With --once, a failure that may mend itself is tried again for discovery.timeout of join.yaml; what cannot mend itself ends it at once.',
     ],
     options: {
       config: configOption,
@@ -126,7 +127,8 @@ export const COMMANDS = [
     argument: 'FILE',
     summary: 'check a join configuration and show every problem in it',
     details: [
-      'Prints FILE:LINE:COLUMN: KEY: what is wrong; what would be right. Exits with 78 where there is any problem.',
+      'Prints FILE:LINE:COLUMN: KEY: what is wrong; what would be right. Where there is no problem it prints ok, and each trade-off that the configuration and the modes and owners of its files make. Exits with 78 where there is any problem, or a trade-off that policy.require forbids.',
+      'Of the files that it names no content is checked: that one is missing or malformed, the agent says.',
     ],
     options: { config: configOption },
   },

@@ -9,7 +9,12 @@ import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
 
 export async function validate({ values, argument }: Invocation): Promise<ExitStatus> {
-  const path = argument ?? (typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH)
+  const named = values['config']
+  if (argument !== undefined && named !== undefined)
+    throw new BootstrapError('usage', 'validate takes FILE or --config, not both', {
+      hint: 'see node-bootstrap validate --help',
+    })
+  const path = argument ?? (typeof named === 'string' ? named : DEFAULT_PATH)
   try {
     return await report(path, await readConfiguration(nodeFiles, path))
   } catch (thrown) {

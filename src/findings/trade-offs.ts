@@ -21,7 +21,7 @@ export interface WritablePlace {
   mode: number
   /** owner: neither root nor the agent. */
   writableBy: 'all' | 'group' | 'owner'
-  /** The file or directory, as the configuration names it. */
+  /** The absolute path of the file or directory, as the configuration names it. */
   leadsTo: string
 }
 

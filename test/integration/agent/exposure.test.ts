@@ -1,7 +1,7 @@
 /** Who else can read a file with a secret, or write what is trusted: modes, directories and links of a real file system. */
 import assert from 'node:assert/strict'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Files } from '../../../src/lib/ports.ts'
 import type { WritablePlace } from '../../../src/findings/trade-offs.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
@@ -160,6 +160,16 @@ describe('exposures of what is trusted', () => {
     it(sentence, async () => {
       assert.deepEqual(await found(modes), expected)
     })
+
+  it('are named in full, however join.yaml was named', async () => {
+    const path = at('join.yaml')
+    await chmod(directory.path, 0o755)
+    await writeFile(path, '')
+    await chmod(path, 0o666)
+    const configuration = configured({ tokenCredential: 'token' })
+    const [exposure] = await exposures(nodeFiles, configuration, relative('.', path))
+    assert.deepEqual(exposure, { path, mode: 0o666, writableBy: 'all', leadsTo: path })
+  })
 
   it('are also what a link goes through, and where it ends', async () => {
     await mkdir(at('door'))

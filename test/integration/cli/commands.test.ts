@@ -31,6 +31,7 @@ describe('the command line', function () {
     [['run', '--fly'], /--fly/],
     [['run', 'argument'], /argument/],
     [['validate', 'one', 'two'], /validate takes one FILE/],
+    [['validate', 'one', '--config', 'two'], /validate takes FILE or --config, not both/],
     [['run', '--once', '--timeout', '600h'], /--timeout is too long; at most 576h/],
     [['run', '--once', '--timeout', '0s'], /--timeout is too short; at least 1s/],
     [['run', '--once', '--timeout', 'soon'], /--timeout is no duration/],
