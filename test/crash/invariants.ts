@@ -84,14 +84,16 @@ function checkOneRequestForEachKey(requests: readonly CertificateSigningRequest[
   assert.equal(new Set(keys).size, keys.length, 'two requests are for one key')
 }
 
-/** And one at most is still open, beside those whose key was taken away from the agent, in `lost`: it knows of none of them. */
+/** And one at most for each certificate is still open, beside those whose key was taken away from the agent, in `lost`: it knows of none of them. */
 export function checkRequests(
   requests: readonly CertificateSigningRequest[],
   lost: ReadonlySet<string> = new Set(),
 ): void {
   checkOneRequestForEachKey(requests)
-  const open = openRequests(requests).filter((name) => !lost.has(name))
-  assert.ok(open.length <= 1, `${open.length} requests are open`)
+  for (const [signerName, ofSigner] of Map.groupBy(requests, ({ spec }) => spec.signerName)) {
+    const open = openRequests(ofSigner).filter((name) => !lost.has(name))
+    assert.ok(open.length <= 1, `${open.length} requests to ${signerName} are open`)
+  }
 }
 
 const OF_EVERY_NODE = new Set<string>([
@@ -104,12 +106,15 @@ const OF_EVERY_NODE = new Set<string>([
 const MOST_DATED = 2
 
 /** What a node that is well has on its disk, and nothing beside it. */
-export function checkNothingLeftOver(disk: SimulatedDisk, alsoKept: RegExp | undefined): void {
+export function checkNothingLeftOver(disk: SimulatedDisk, ...alsoKept: (RegExp | undefined)[]): void {
   let dated = 0
   for (const [path] of disk.leaves()) {
     const isDated = path.startsWith(`${PATHS.certificates}/kubelet-client-2`)
     if (isDated) dated += 1
-    assert.ok(isDated || OF_EVERY_NODE.has(path) || alsoKept?.test(path), `${path} is left over`)
+    assert.ok(
+      isDated || OF_EVERY_NODE.has(path) || alsoKept.some((pattern) => pattern?.test(path)),
+      `${path} is left over`,
+    )
   }
   assert.ok(dated >= 1 && dated <= MOST_DATED, `${dated} dated pairs`)
 }

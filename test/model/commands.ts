@@ -104,6 +104,9 @@ const edit = oneOf<Record<string, unknown>>(
   { certificate: { keyAlgorithm: 'ECDSA-P256' } },
   { certificate: { duration: '20h' } },
   { certificate: { rotation: { window: [0.1, 0.2] } } },
+  { certificate: { rotation: { owner: 'kubelet' } } },
+  { certificate: { serving: { addresses: ['10.0.0.21'] } } },
+  { certificate: { serving: { addresses: ['10.0.0.22'] }, duration: '20h' } },
   { hooks: { afterJoin: [{ command: ['/bin/true'] }], afterRenew: [{ command: ['/bin/true'] }] } },
 ).map((sections) => command(`join.yaml: ${JSON.stringify(sections)}`, (life) => life.edit(sections)))
 
@@ -127,6 +130,14 @@ const damage = oneOf<[string, string | undefined]>(
   }),
 )
 
+const kubeletRenews = fc.constant(
+  command('the kubelet renews, where that is left to it', (life) => life.renewAsKubelet()),
+)
+
+const reset = fc
+  .boolean()
+  .map((all) => command(`reset${all ? ' --kubelet-files' : ''} and a start`, (life) => life.reset(all)))
+
 const hangUp = fc.constant(command('SIGHUP', (life) => life.agent.reload()))
 
 export const commands = [
@@ -146,5 +157,7 @@ export const commands = [
   edit,
   disk,
   damage,
+  kubeletRenews,
+  reset,
   hangUp,
 ]

@@ -1,9 +1,15 @@
 /** A node's life in the model: an agent that may die at any effect and is started again, in a world that goes wrong and comes right. */
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
+import { CLIENT, pairPlace } from '../../src/agent/certificate-kind.ts'
+import { takeInventory } from '../../src/agent/inventory.ts'
+import { ConfigurationSource } from '../../src/compose/configuration-source.ts'
+import { installPair } from '../../src/store/certificate-pair.ts'
+import { removeDurably } from '../../src/store/durable-file.ts'
 import { powerCuts } from '../harness/simulation/power-cut.ts'
-import type { SimulatedAgent } from '../harness/simulation/agent.ts'
+import { JOIN_YAML, type SimulatedAgent } from '../harness/simulation/agent.ts'
 import type { SimulatedDisk } from '../harness/simulation/disk.ts'
-import { isVolatile, PATHS, type Kept, type Verdict, type World } from '../harness/simulation/world.ts'
+import { DAY_MS, isVolatile, NODE, PATHS, type Kept, type Verdict, type World } from '../harness/simulation/world.ts'
 import {
   checkIdentity,
   checkLog,
@@ -26,6 +32,9 @@ const LONGEST_REST_MS = 60 * MINUTE_MS
  * can take its request back: the next renewal goes on with it.
  */
 const UNDER_WAY = /\/(pending-request\.pem|refusal\.json)$/
+
+/** What was kept for the kubelet's server stays there where join.yaml asks for it no longer. */
+const OF_SERVING = /\/(kubelet-server-[\w.-]+\.pem|serving\/[\w-]+\.(json|pem))$/
 
 /** Not that a certificate had lapsed before it was fetched: that is news of what had gone wrong before. */
 const isFailure = (line: string): boolean =>
@@ -84,12 +93,44 @@ export class Life {
   /** A person damages what the agent has promised. */
   damage(path: string, content: string | undefined): void {
     this.#isPairPromised = false
-    if (path === PATHS.pendingRequest) {
-      this.world.network.loseWhatIsOnItsWay()
-      for (const name of openRequests(this.world.cluster.listCertificateSigningRequests())) this.#lost.add(name)
-    }
+    if (path === PATHS.pendingRequest) this.#loseRequests()
     if (content === undefined) this.world.disk.take(path)
     else this.world.disk.put(path, content)
+  }
+
+  /** `node-bootstrap reset --yes` while no agent runs, and a start; with --kubelet-files or without. */
+  async reset(includeKubeletFiles: boolean): Promise<void> {
+    const { disk } = this.world
+    this.agent.kill()
+    this.#loseRequests()
+    if (includeKubeletFiles) this.#isPairPromised = false
+    const { configuration } = await ConfigurationSource.open(disk, JOIN_YAML)
+    for (const { path, isKept } of await takeInventory(disk, configuration, includeKubeletFiles))
+      if (!isKept) await removeDurably(disk, path)
+    await this.rest()
+  }
+
+  /** As the kubelet does where join.yaml leaves that to it, with a certificate that is valid. */
+  async renewAsKubelet(): Promise<void> {
+    const { disk, cluster, network } = this.world
+    const { configuration } = await ConfigurationSource.open(disk, JOIN_YAML)
+    const notAfter = this.agent.status?.certificate?.notAfter ?? ''
+    if (configuration.certificate.rotation.owner !== 'kubelet' || !(Date.parse(notAfter) > network.clock.nowMs()))
+      return
+    const issued = cluster.ca.issue({
+      commonName: `system:node:${NODE}`,
+      organizations: ['system:nodes'],
+      extendedKeyUsages: ['clientAuth'],
+      notBeforeMs: network.clock.nowMs() - 5 * MINUTE_MS,
+      notAfterMs: network.clock.nowMs() + DAY_MS,
+    })
+    const place = pairPlace(configuration.files, CLIENT)
+    await installPair(disk, place, issued.certificatePem, createPrivateKey(issued.privateKeyPem), network.clock.nowMs())
+  }
+
+  #loseRequests(): void {
+    this.world.network.loseWhatIsOnItsWay()
+    for (const name of openRequests(this.world.cluster.listCertificateSigningRequests())) this.#lost.add(name)
   }
 
   /** All that happens before time goes on: also a death, and the start after it. */
@@ -142,8 +183,12 @@ export class Life {
     this.makeGood()
     await this.letArrive()
     const { world, agent } = this
-    const waitsForPerson = (): boolean => agent.status?.state === 'failed'
+    const waitsForPerson = (): boolean => {
+      const { state, problem } = agent.status ?? {}
+      return state === 'failed' || (problem?.code === 'csr-denied' && problem.nextAttemptAt === undefined)
+    }
     if (!this.isTokenGood) await this.renewToken()
+    if (JSON.stringify(this.sections).includes('"kubelet"')) await this.edit({ certificate: {} })
     const before = agent.lines.length
     await this.#asAnnounced(() => agent.isAtRest || waitsForPerson())
     if (waitsForPerson()) await agent.reload()
@@ -192,7 +237,7 @@ export class Life {
     if (this.#violation !== undefined) throw this.#violation
     const { disk, cluster, clock } = this.world
     checkIdentity(disk, cluster.caPem, clock.nowMs())
-    checkNothingLeftOver(disk, alsoKept)
+    checkNothingLeftOver(disk, OF_SERVING, alsoKept)
   }
 
   async #live(phase: string, effect: string): Promise<void> {
