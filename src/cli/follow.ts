@@ -7,7 +7,7 @@ import type { CertificateKind } from '../agent/certificate-kind.ts'
 import { obstacleTo } from '../agent/obstacle.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
-import { isErrorCode, readPublishedStatus, type PublishedStatus } from './published-status.ts'
+import { isErrorCode, isKept, readPublishedStatus, type PublishedStatus } from './published-status.ts'
 
 const LOOK_EVERY_MS = 250
 
@@ -44,20 +44,26 @@ export async function follow(runtimeDirectory: string, options: FollowOptions): 
 }
 
 function describe(published: PublishedStatus | undefined, kind: CertificateKind | undefined): string {
-  return published?.runs === true
+  return published !== undefined && isKept(published)
     ? `${published.status.state}: ${obstacleTo(kind, published.status).summary}`
     : `${absence(published)}: it is waited for`
 }
 
 /** An agent whose directory is full runs, and cannot say so. */
-const absence = (published: PublishedStatus | undefined): string =>
-  published === undefined ? 'there is no status' : 'no agent runs'
+function absence(published: PublishedStatus | undefined): string {
+  if (published === undefined) return 'there is no status'
+  return published.runs ? 'the agent that runs does not keep its status' : 'no agent runs'
+}
 
 /** With the code of what stands in the way, so that the exit status says it. */
 function tooLate(options: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
   const { goal, timeoutMs = 0, kind } = options
   const what = `not ${goal} within ${timeoutMs / 1000} s`
-  if (published?.runs !== true) return new BootstrapError('not-running', `${what}: ${absence(published)}`)
+  if (published === undefined || !isKept(published))
+    return new BootstrapError(
+      published?.runs === true ? 'status-not-kept' : 'not-running',
+      `${what}: ${absence(published)}`,
+    )
   const { problem, summary } = obstacleTo(kind, published.status)
   return problem !== undefined && isErrorCode(problem.code)
     ? new BootstrapError(problem.code, `${what}: ${problem.message}`, { hint: problem.hint })

@@ -4,6 +4,8 @@
  */
 import { systemClock } from '../adapters/clock.ts'
 import { nodeFiles } from '../adapters/files.ts'
+import { instanceLockHolder } from '../adapters/instance-lock.ts'
+import { obstacleToWriting } from '../adapters/obstacle-to-writing.ts'
 import { processStartTime } from '../adapters/process-identity.ts'
 import type { CertificateKind } from '../agent/certificate-kind.ts'
 import { asOf } from '../agent/joined.ts'
@@ -11,21 +13,53 @@ import type { Status } from '../agent/status.ts'
 import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
 import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
 import { numberAt } from '../lib/json.ts'
-import { readStatusFile } from '../store/status-file.ts'
+import { readStatusFile, STATUS_STAMPED_EVERY_MS, statusPath } from '../store/status-file.ts'
 import type { Invocation } from './invocation.ts'
 
 export interface PublishedStatus {
   status: Status
   /** Whether the agent that published it still runs. */
   runs: boolean
+  /** When it was written, where the agent that runs should have written it again since: it may be no longer so. */
+  behindSinceMs?: number
 }
+
+/** It runs, and keeps it true. */
+export const isKept = ({ runs, behindSinceMs }: PublishedStatus): boolean => runs && behindSinceMs === undefined
+
+/** A write or two may be late; a clock that was set looks like more, until the next one. */
+const LATEST_STAMP_MS = 3 * STATUS_STAMPED_EVERY_MS
 
 /** Undefined where no agent has run yet. */
 export async function readPublishedStatus(runtimeDirectory: string): Promise<PublishedStatus | undefined> {
   const document = await readStatusFile(nodeFiles, runtimeDirectory)
   if (numberAt(document, 'version') !== 1) return undefined
-  const status = asOf(document as Status, systemClock.nowMs())
-  return { status, runs: processStartTime(status.program.pid) === status.program.startTime }
+  const nowMs = systemClock.nowMs()
+  const status = asOf(document as Status, nowMs)
+  const runs = processStartTime(status.program.pid) === status.program.startTime
+  const writtenMs = (await nodeFiles.stat(statusPath(runtimeDirectory)))?.modifiedMs ?? nowMs
+  const isBehind = runs && Math.abs(nowMs - writtenMs) > LATEST_STAMP_MS
+  return { status, runs, ...(isBehind ? { behindSinceMs: writtenMs } : {}) }
+}
+
+/**
+ * Why nothing is known of an agent: none runs, or, as far as who asks may read its lock, one does that cannot publish
+ * anything.
+ */
+export async function absenceError({ values }: Invocation, directory: string): Promise<BootstrapError> {
+  const path = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
+  const configuration = await readConfiguration(nodeFiles, path).catch(() => undefined)
+  const pid = configuration?.files.runtime === directory ? instanceLockHolder(configuration.files.state) : undefined
+  const why = obstacleToWriting(directory)
+  if (pid !== undefined)
+    return new BootstrapError(
+      'status-not-kept',
+      `the agent runs (pid ${pid}), and there is no status in ${directory}${why === undefined ? ' yet' : `: ${why}`}`,
+    )
+  return new BootstrapError(
+    'not-running',
+    `there is no status in ${directory}${why === undefined ? '' : ` (${why})`}: no agent has run here, or the one that runs cannot write there`,
+  )
 }
 
 /** The certificate of that kind that is in force, as far as it is published. */

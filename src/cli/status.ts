@@ -1,25 +1,31 @@
 /** `node-bootstrap status`: reads what the agent published, and whether that agent still lives. */
 import { systemClock } from '../adapters/clock.ts'
 import { STEPS, type Status } from '../agent/status.ts'
-import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
-import { exitStatusOf, readPublishedStatus, runtimeDirectory } from './published-status.ts'
+import {
+  absenceError,
+  exitStatusOf,
+  isKept,
+  readPublishedStatus,
+  runtimeDirectory,
+  type PublishedStatus,
+} from './published-status.ts'
 
 export async function status(invocation: Invocation): Promise<ExitStatus> {
   const directory = await runtimeDirectory(invocation)
   const published = await readPublishedStatus(directory)
-  if (published === undefined)
-    throw new BootstrapError(
-      'not-running',
-      `there is no status in ${directory}: no agent has run here, or the one that runs cannot write there`,
-    )
-  const { status: current, runs } = published
+  if (published === undefined) throw await absenceError(invocation, directory)
   process.stdout.write(
-    invocation.values['json'] === true
-      ? `${JSON.stringify({ ...current, running: runs }, null, 2)}\n`
-      : render(current, runs, systemClock.nowMs()),
+    invocation.values['json'] === true ? document(published) : render(published, systemClock.nowMs()),
   )
-  return runs ? exitStatusOf(current) : EXIT.unavailable
+  return isKept(published) ? exitStatusOf(published.status) : EXIT.unavailable
+}
+
+/** The agent's own, and what it cannot say of itself: whether it runs, and whether it has kept this true. */
+function document(published: PublishedStatus): string {
+  const { status: current, runs } = published
+  return `${JSON.stringify({ ...current, running: runs, current: isKept(published) }, null, 2)}\n`
 }
 
 /** `3d 4h`, `12m 5s`: the two largest units. */
@@ -45,12 +51,13 @@ function ahead(nowMs: number, time: string): string {
 }
 
 /** The status for a person, at `nowMs`. */
-export function render(status: Status, runs: boolean, nowMs: number): string {
+export function render(published: PublishedStatus, nowMs: number): string {
+  const { status } = published
   const lines: [string, string][] = [
     ['node', status.node],
     [
       'state',
-      `${status.state}${isLost(status) ? ', not joined' : ''}, since ${status.since} (${ago(nowMs, status.since)})${runs ? '' : '; that was when the agent last ran, and it does not run now'}`,
+      `${status.state}${isLost(status) ? ', not joined' : ''}, since ${status.since} (${ago(nowMs, status.since)})${isKept(published) ? '' : `; ${lag(published, nowMs)}`}`,
     ],
     ['', status.summary],
     ['way', way(status)],
@@ -64,6 +71,12 @@ export function render(status: Status, runs: boolean, nowMs: number): string {
   ]
   return lines.map(([name, text]) => `${name.padEnd(12)} ${text}`.trimEnd()).join('\n') + '\n'
 }
+
+/** Of a status that is not kept. */
+const lag = ({ runs, behindSinceMs = 0 }: PublishedStatus, nowMs: number): string =>
+  runs
+    ? `that was written ${span(nowMs - behindSinceMs)} ago, and may be no longer so: the agent runs, and has not written it since, as it does each minute when it can`
+    : 'that was when the agent last ran, and it does not run now'
 
 /** Every other state says by itself whether the node has joined. */
 const isLost = ({ state, joined }: Status): boolean => state === 'degraded' && !joined

@@ -4,7 +4,7 @@ import { CLIENT, SERVING, type CertificateKind } from '../agent/certificate-kind
 import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
-import { publishedCertificate, runtimeDirectory, type PublishedStatus } from './published-status.ts'
+import { isKept, publishedCertificate, runtimeDirectory, type PublishedStatus } from './published-status.ts'
 import { parseTimeout } from './timeout.ts'
 
 export const GOALS = ['joined', 'renewed', 'healthy', 'serving'] as const
@@ -37,11 +37,12 @@ export async function wait(invocation: Invocation): Promise<ExitStatus> {
  */
 export function goalReached(goal: Goal, kind: CertificateKind = CLIENT): (published: PublishedStatus) => boolean {
   let first: string | undefined
-  return ({ status, runs }) => {
+  return (published) => {
+    const { status } = published
     if (goal === 'joined') return status.joined
     const certificate = publishedCertificate(status, kind)
     if (goal === 'serving') return Date.parse(certificate?.notAfter ?? '') > systemClock.nowMs()
-    if (goal === 'healthy') return runs && status.state === 'healthy'
+    if (goal === 'healthy') return isKept(published) && status.state === 'healthy'
     const fingerprint = status.joined ? certificate?.fingerprint : undefined
     first ??= fingerprint
     return fingerprint !== undefined && fingerprint !== first

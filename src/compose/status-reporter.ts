@@ -5,16 +5,20 @@
 import { metricsText } from '../agent/metrics.ts'
 import type { Status, StatusBody } from '../agent/status.ts'
 import type { Attempts } from '../agent/tally.ts'
-import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
+import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import type { Clock, Files, Log, Notify } from '../lib/ports.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { replaceFile } from '../store/durable-file.ts'
-import { markJoined, statusPath, writeStatusFile } from '../store/status-file.ts'
+import { markJoined, STATUS_STAMPED_EVERY_MS, statusPath, writeStatusFile } from '../store/status-file.ts'
 import { StandingSentence } from './standing-sentence.ts'
 
 /** How soon a disk that has room again holds what is so, also where nothing new is reported: the pause doubles up to a minute. */
 const FIRST_RETRY_MS = 1000
 const LONGEST_RETRY_MS = 60_000
+
+/** Why it was not written, and that what is no longer so stands there as yet. */
+const standing = ({ code, message, hint }: BootstrapError, cause: BootstrapError): BootstrapError =>
+  new BootstrapError(code, `${message}, and what stands there is no longer so: ${cause.message}`, { hint, cause })
 
 export interface StatusReporterPorts {
   files: Files
@@ -33,6 +37,7 @@ export class StatusReporter {
   /** The status that was taken up last, and the one that stands in status.json, as JSON. */
   #taken = ''
   #statusWritten = ''
+  #isToBeStamped = false
   #attempts: readonly Attempts[] = []
   readonly #startedAtMs: number
   #textfile: string | undefined
@@ -76,6 +81,7 @@ export class StatusReporter {
 
   report(body: StatusBody, attempts: readonly Attempts[] = []): void {
     this.#attempts = attempts
+    if (this.#body === undefined) void this.#stampRegularly()
     if (this.#body?.state !== body.state || this.#body.summary !== body.summary) {
       this.#since = timestamp(this.#ports.clock.nowMs())
       this.#tellManager(body)
@@ -137,19 +143,39 @@ export class StatusReporter {
 
   async #writeStatus(status: Status): Promise<void> {
     const text = JSON.stringify(status)
-    if (text === this.#statusWritten) return
-    this.#statusWritten = ''
     const directory = this.#runtimeDirectory
-    await this.#replaceOrRemove(statusPath(directory), () => writeStatusFile(this.#ports.files, directory, status))
-    this.#statusWritten = text
+    const write = (): Promise<void> => writeStatusFile(this.#ports.files, directory, status)
+    if (text === this.#statusWritten) {
+      if (!this.#isToBeStamped) return
+      await write()
+    } else {
+      this.#statusWritten = ''
+      await this.#replaceOrRemove(statusPath(directory), write)
+      this.#statusWritten = text
+    }
+    this.#isToBeStamped = false
+  }
+
+  /** Also without news, so that its time stamp says that it is kept: a reader cannot know otherwise. */
+  async #stampRegularly(): Promise<void> {
+    const { signal } = this.#ended
+    for (;;) {
+      await this.#ports.clock.sleep(STATUS_STAMPED_EVERY_MS, signal)
+      if (signal.aborted) return
+      this.#isToBeStamped = true
+      this.#taken = ''
+      this.#write()
+    }
   }
 
   /** What stood there is no longer so: where it cannot be replaced it goes, and in its room the new one may well fit. */
   async #replaceOrRemove(path: string, write: () => Promise<void>): Promise<void> {
     try {
       await write()
-    } catch {
-      await this.#ports.files.remove(path)
+    } catch (thrown) {
+      await this.#ports.files.remove(path).catch((cause: unknown) => {
+        throw standing(asBootstrapError(thrown), asBootstrapError(cause))
+      })
       await write()
     }
   }

@@ -54,6 +54,11 @@ const table = {
     retryable: false,
     hint: 'start it: systemctl start node-bootstrap, or node-bootstrap run; where it ended by itself, its log says why: journalctl -u node-bootstrap',
   },
+  'status-not-kept': {
+    exit: EXIT.unavailable,
+    retryable: true,
+    hint: 'the agent goes on without it; its log says what keeps it from writing files.runtime: systemctl status node-bootstrap, journalctl -u node-bootstrap',
+  },
   'joining-timed-out': {
     exit: EXIT.temporary,
     retryable: false,

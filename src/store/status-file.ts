@@ -7,6 +7,9 @@ import { replaceFile } from './durable-file.ts'
 
 export const statusPath = (runtimeDirectory: string): string => join(runtimeDirectory, 'status.json')
 
+/** The agent writes it anew so often, news or not, as long as it can. */
+export const STATUS_STAMPED_EVERY_MS = 60_000
+
 /** A file that is there while the node has joined. */
 export const joinedMarkPath = (runtimeDirectory: string): string => join(runtimeDirectory, 'joined')
 

@@ -144,7 +144,11 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     using disk = new ScarceDisk(directoryOf(node, place))
     if (episode === undefined) spoil(disk, writesLeft)
     await using agent = node.start()
-    if (episode !== undefined) await node.joined(agent)
+    if (episode !== undefined) {
+      await node.joined(agent)
+      // The status may say so a step before the log does; what is waited for below is the next one.
+      await agent.waitForLine(JOINED, { timeoutMs: DEADLINE_MS })
+    }
     const from = agent.lines.length
     await episode?.(node, agent, () => {
       spoil(disk, writesLeft)

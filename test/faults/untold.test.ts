@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, utimesSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { EXIT } from '../../src/lib/errors.ts'
 import type { AgentProcess } from '../harness/agent-process.ts'
@@ -41,7 +41,10 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     await assertWhole(node, 1)
     const { code, agent: told } = await node.command('status')
     assert.equal(code, EXIT.unavailable)
-    assert.match(told.lines.join('\n'), /cannot write there/)
+    assert.match(
+      told.lines.join('\n'),
+      /the agent runs \(pid \d+\), and there is no status in .*: .* is full.*status-not-kept/s,
+    )
     const mark = join(node.files.runtime, 'joined')
     assert.ok(!existsSync(mark))
     const from = agent.lines.length
@@ -49,6 +52,13 @@ const skipped = mountProblem === undefined ? '' : ` (skipped: ${mountProblem})`
     await toldAgain(agent, from)
     await node.joined(agent)
     assert.ok(existsSync(mark))
+    // Read-only, and as after an hour of that.
+    utimesSync(join(node.files.runtime, 'status.json'), 0, Date.now() / 1000 - 3600)
+    disk.forbidWrites()
+    const behind = await node.command('status')
+    assert.equal(behind.code, EXIT.unavailable)
+    assert.match(behind.agent.lines.join('\n'), /that was written 1h 0m ago, and may be no longer so: the agent runs/)
+    disk.relieve()
     await terminate(agent)
   }).timeout(3 * DEADLINE_MS)
 

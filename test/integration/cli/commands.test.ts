@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -140,13 +140,21 @@ describe('status', function () {
     await eventually('status 0', { deadlineMs: DEADLINE_MS }, async () =>
       (await show()).code === EXIT.ok ? true : undefined,
     )
+    const path = join(scene.files.runtime, 'status.json')
+    // As after an hour in which nothing could be written there; the agent may just write it all the same.
+    const behind = await eventually('a status of an hour ago', { deadlineMs: DEADLINE_MS }, async () => {
+      await utimes(path, Date.now() / 1000, Date.now() / 1000 - 3600)
+      const result = await show('--json')
+      return result.code === EXIT.unavailable ? result : undefined
+    })
+    const { running, current } = JSON.parse(behind.stdout) as { running: boolean; current: boolean }
+    assert.deepEqual([running, current], [true, false])
     agent.kill()
     await agent.exited
     const stopped = await show()
     assert.equal(stopped.code, EXIT.unavailable)
     assert.match(stopped.stdout, /healthy, since .*; that was when the agent last ran, and it does not run now/)
 
-    const path = join(scene.files.runtime, 'status.json')
     const status = JSON.parse(await readFile(path, 'utf8')) as Status
     assert.ok(status.certificate !== undefined)
     const past = new Date(Date.now() - 60_000).toISOString()

@@ -78,6 +78,7 @@ describe('follow', () => {
   const stuck: [string, PublishedStatus | undefined, string, number][] = [
     ['there is no status', undefined, 'not-running', 69],
     ['its agent has ended', published('waiting', {}, false), 'not-running', 69],
+    ['its agent runs, and cannot publish', { ...published('waiting'), behindSinceMs: 0 }, 'status-not-kept', 69],
     ['it is only not yet so', published('waiting'), 'waiting-timed-out', 75],
     ['a problem stands in the way', published('failed', { problem: denied }), 'csr-denied', 77],
     ['the certificate is lost', published('degraded', { joined: false, problem: lost }), lost.code, 77],
@@ -166,9 +167,14 @@ describe('wait', () => {
     ['joined', 'does not need the agent to go on', [published('healthy', old, false)], [true]],
     [
       'healthy',
-      'takes nothing less, and only of an agent that runs',
-      [published('degraded'), published('healthy', {}, false), published('healthy')],
-      [false, false, true],
+      'takes nothing less, and only of an agent that runs and keeps its status',
+      [
+        published('degraded'),
+        published('healthy', {}, false),
+        { ...published('healthy'), behindSinceMs: 0 },
+        published('healthy'),
+      ],
+      [false, false, false, true],
     ],
     [
       'renewed',

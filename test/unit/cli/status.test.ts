@@ -118,7 +118,7 @@ describe('status: as of now', () => {
 describe('status: render', () => {
   it('shows a node that has joined', () => {
     assert.equal(
-      render(healthy, true, NOW_MS),
+      render({ status: healthy, runs: true }, NOW_MS),
       `node         worker-1
 state        healthy, since 2026-11-23T11:00:00.000Z (1h 0m ago)
              joined; the certificate is renewed at 2026-11-24T06:00:00.000Z
@@ -153,7 +153,7 @@ agent        1.2.3, pid 4711
     }
     const nowMs = Date.parse('2026-11-24T12:00:00.000Z')
     assert.equal(
-      render(asOf(lost, nowMs), true, nowMs).split('\ncluster')[0],
+      render({ status: asOf(lost, nowMs), runs: true }, nowMs).split('\ncluster')[0],
       `node         worker-1
 state        degraded, not joined, since 2026-11-23T11:00:00.000Z (1d 1h ago)
              the certificate has expired, and joining again failed: the credential was refused
@@ -166,14 +166,14 @@ problem      rejoin-needs-credential: the certificate has expired, and joining a
   it('says which trade-off policy forbids', () => {
     const findings = healthy.findings.map((finding) => ({ ...finding, isRequired: true }))
     assert.match(
-      render({ ...healthy, findings }, true, NOW_MS),
+      render({ status: { ...healthy, findings }, runs: true }, NOW_MS),
       /^trade-offs {3}forbidden by policy\.require: pinned: token-without-pin: there is no pin/m,
     )
   })
 
   it('shows a node that waits, with what is wrong and what to do', () => {
     assert.equal(
-      render(waiting, true, NOW_MS),
+      render({ status: waiting, runs: true }, NOW_MS),
       `node         worker-1
 state        waiting, since 2026-11-23T11:59:30.000Z (30s ago)
              nobody answers
@@ -194,22 +194,33 @@ agent        1.2.3, pid 4711
 
   it('says that a renewal is due, not that it was done', () => {
     const nowMs = Date.parse('2026-11-24T07:00:00.000Z')
-    assert.match(render(healthy, true, nowMs), /^ {13}renewal due since 2026-11-24T06:00:00\.000Z \(1h 0m ago\)$/m)
+    assert.match(
+      render({ status: healthy, runs: true }, nowMs),
+      /^ {13}renewal due since 2026-11-24T06:00:00\.000Z \(1h 0m ago\)$/m,
+    )
   })
 
   it('has nothing approved that is not in the cluster', () => {
     const request = { name: 'node-csr-x', fingerprint: 'SHA256:cc', approve: 'kubectl certificate approve node-csr-x' }
     const outdated = { ...request, createdAt: '2026-11-23T11:58:00Z', outdated: 'it is old', deny: 'kubectl deny it' }
-    const lines = render({ ...waiting, request: outdated }, true, NOW_MS)
+    const lines = render({ status: { ...waiting, request: outdated }, runs: true }, NOW_MS)
     assert.match(lines, /^ +outdated: it is old\n +kubectl deny it\n +kubectl certificate approve node-csr-x$/m)
-    const text = render({ ...waiting, request }, true, NOW_MS)
+    const text = render({ status: { ...waiting, request }, runs: true }, NOW_MS)
     assert.match(text, /^request {6}node-csr-x, not seen in the cluster yet$/m)
     assert.doesNotMatch(text, /kubectl certificate approve/)
   })
 
+  it('says of a status that the running agent does not keep when it was written', () => {
+    const text = render({ status: healthy, runs: true, behindSinceMs: NOW_MS - 3_600_000 }, NOW_MS)
+    assert.match(
+      text,
+      /^state {8}healthy, since .*; that was written 1h 0m ago, and may be no longer so: the agent runs/m,
+    )
+  })
+
   it('says of a stopped agent that it does not run, and when its certificate ended', () => {
     const nowMs = Date.parse('2026-11-24T12:30:00.000Z')
-    const text = render(asOf(healthy, nowMs), false, nowMs)
+    const text = render({ status: asOf(healthy, nowMs), runs: false }, nowMs)
     assert.match(
       text,
       /^state {8}waiting, since 2026-11-23T11:00:00\.000Z \(1d 1h ago\); that was when the agent last ran, and it does not run now$/m,

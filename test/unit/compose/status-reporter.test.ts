@@ -23,6 +23,11 @@ const body = (summary: string, state: StatusBody['state'] = 'waiting'): StatusBo
 })
 
 describe('StatusReporter', () => {
+  let reporters: StatusReporter[]
+  // Before the directory's own: nothing is written any more when it goes.
+  afterEach(async () => {
+    for (const told of reporters) await told.end()
+  })
   const directory = useTemporaryDirectory()
   const program = { version: '1', pid: 1, startTime: '2' }
   let clock: SimulatedClock
@@ -37,12 +42,15 @@ describe('StatusReporter', () => {
     })
     notify.status.resolves()
     const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log
-    return { notify, log, it: new StatusReporter({ files, clock, log, notify }, directory.path, program) }
+    const it = new StatusReporter({ files, clock, log, notify }, directory.path, program)
+    reporters.push(it)
+    return { notify, log, it }
   }
   const written = () => readStatusFile(nodeFiles, directory.path)
 
   beforeEach(() => {
     clock = new SimulatedClock(Date.parse('2026-01-01T00:00:00Z'))
+    reporters = []
   })
 
   it('writes what was reported last', async () => {
@@ -89,6 +97,7 @@ describe('StatusReporter', () => {
       told.report(body('one'))
       await told.flush()
       assert.deepEqual(sentencesTold(notify), ['one'])
+      await told.end()
       assert.equal(clock.sleepers, 0)
     })
   })
@@ -101,6 +110,26 @@ describe('StatusReporter', () => {
     told.report(body('one'))
     await told.flush()
     assert.equal(create.callCount, 1)
+  })
+
+  it('writes it again each minute without news, as long as it is kept', async () => {
+    const create = sinon.spy((...args: Parameters<Files['createSynced']>) => nodeFiles.createSynced(...args))
+    const { it: told } = reporter({ ...nodeFiles, createSynced: create })
+    const minute = async (): Promise<void> => {
+      clock.pass(60_000)
+      await turn()
+      await told.flush()
+    }
+    told.report(body('one'))
+    await told.flush()
+    for (const writes of [2, 3]) {
+      await minute()
+      assert.equal(create.callCount, writes)
+    }
+    await told.end()
+    await minute()
+    assert.equal(create.callCount, 3)
+    assert.equal(textAt(await written(), 'summary'), 'one')
   })
 
   it('skips what was overtaken while a write went on', async () => {
@@ -181,6 +210,41 @@ describe('StatusReporter', () => {
       assert.deepEqual(
         (await readdir(directory.join('metrics'))).filter((name) => name.endsWith('.prom')),
         [],
+      )
+    })
+
+    it('leaves the status that is still so, and says that it cannot be written again', async () => {
+      isFull = () => false
+      const { it: told, log } = reporter(files)
+      told.report(body('one'))
+      await told.flush()
+      isFull = isInRuntime
+      clock.pass(60_000)
+      await turn()
+      await told.flush()
+      assert.equal(textAt(await written(), 'summary'), 'one')
+      sinon.assert.calledOnceWithMatch(log.warn, 'the status cannot be written', { code: 'storage-full' })
+    })
+
+    it('says both why it cannot be written and why what is no longer so cannot be removed', async () => {
+      isFull = () => false
+      const isReadOnly = (path: string): boolean => isFull(path) && path.endsWith('status.json')
+      const { it: told, log } = reporter({
+        ...files,
+        remove: (path) =>
+          isReadOnly(path)
+            ? Promise.reject(new BootstrapError('storage-read-only', `${path} cannot be removed (EROFS)`))
+            : nodeFiles.remove(path),
+      })
+      told.report(body('one'))
+      await told.flush()
+      isFull = isInRuntime
+      told.report(body('two'))
+      await told.flush()
+      sinon.assert.calledOnceWithMatch(
+        log.warn,
+        sinon.match(/\(ENOSPC\), and what stands there is no longer so: .*status\.json cannot be removed \(EROFS\)$/),
+        { code: 'storage-full' },
       )
     })
 
