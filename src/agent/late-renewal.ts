@@ -2,29 +2,32 @@
 import { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { approvalCommand, denialCommand } from './actions/request.ts'
+import type { CertificateKind } from './certificate-kind.ts'
 import { isToBeDenied } from './certificate-status.ts'
 import { standingOf } from './decide.ts'
 import type { SeenCertificate } from './observed.ts'
 import { refusalError } from './refusal.ts'
 
 /** It is due, and its request still waits when its time is over, or the one before was refused and no certificate has come since. */
-export function isRenewalLate({ identity, request, lastRefusal }: SeenCertificate, nowMs: number): boolean {
+function isRenewalLate({ identity, request, lastRefusal }: SeenCertificate, nowMs: number): boolean {
   if (identity.kind !== 'ours' || standingOf(identity, nowMs) !== 'due') return false
   const isOpen = request?.outcome.kind === 'pending' || request?.outcome.kind === 'approved'
   return lastRefusal !== undefined || (isOpen && nowMs >= identity.overdueAtMs)
 }
 
-/** Of the client certificate; undefined where it is not late. */
-export function lateRenewal(seen: SeenCertificate, nowMs: number): BootstrapError | undefined {
-  const { identity, lastRefusal } = seen
+/** Undefined where it is not late. */
+export function lateRenewal(seen: SeenCertificate, kind: CertificateKind, nowMs: number): BootstrapError | undefined {
+  const { identity, refusal, lastRefusal } = seen
   if (identity.kind !== 'ours' || !isRenewalLate(seen, nowMs)) return undefined
+  if (refusal !== undefined) return refusalError(refusal)
   const before = lastRefusal === undefined ? '' : `, after one was refused (${refusalError(lastRefusal).message})`
-  const { what, hint } = standOf(seen)
+  const { what, hint } = standOf(seen, kind)
   const end = timestamp(identity.pair.certificate.notAfterMs)
-  return new BootstrapError('renewal-not-approved', `${what}${before}; the certificate ends at ${end}`, { hint })
+  const code = kind.name === 'client' ? 'renewal-not-approved' : 'serving-not-approved'
+  return new BootstrapError(code, `${what}${before}; the ${kind.title} ends at ${end}`, { hint })
 }
 
-function standOf(seen: SeenCertificate): { what: string; hint: string } {
+function standOf(seen: SeenCertificate, kind: CertificateKind): { what: string; hint: string } {
   const { request } = seen
   switch (request?.outcome.kind) {
     case 'pending':
@@ -32,7 +35,7 @@ function standOf(seen: SeenCertificate): { what: string; hint: string } {
         what: `the renewal ${request.name} has waited for approval since ${timestamp(request.createdAtMs)}`,
         hint: isToBeDenied(seen)
           ? `deny it, and another is filed: ${denialCommand(request.name)}`
-          : `compare the key, then: ${approvalCommand(request.name)}; the ClusterRoleBinding kubeadm:node-autoapprove-certificate-rotation has the cluster do so by itself`,
+          : approvalHint(kind, request.name),
       }
     case 'approved':
       return {
@@ -43,3 +46,8 @@ function standOf(seen: SeenCertificate): { what: string; hint: string } {
       return { what: 'another renewal is under way', hint: 'ask who refuses the requests of this node' }
   }
 }
+
+const approvalHint = ({ name: kind }: CertificateKind, name: string): string =>
+  kind === 'client'
+    ? `compare the key, then: ${approvalCommand(name)}; the ClusterRoleBinding kubeadm:node-autoapprove-certificate-rotation has the cluster do so by itself`
+    : `compare the key and the names, then: ${approvalCommand(name)}`

@@ -245,7 +245,9 @@ export class Loop {
   #report(seen: Observed, action: Action): void {
     const { clock, report } = this.#ports
     this.#seen = seen
-    const serving = this.#stepsOf(seen)[1]
+    const steps = this.#stepsOf(seen)
+    const [, serving] = steps
+    for (const step of steps) this.#told.tellOfLate(step, clock.nowMs())
     const status = statusOf({
       configuration: this.#configuration,
       seen,

@@ -3,11 +3,11 @@ import { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
 import { coversNames } from '../pki/subject-names.ts'
 import { approvalCommand, denialCommand } from './actions/request.ts'
+import { SERVING } from './certificate-kind.ts'
 import { isToBeDenied } from './certificate-status.ts'
 import { isValid, standingOf, type Action } from './decide.ts'
-import { isRenewalLate } from './late-renewal.ts'
+import { lateRenewal } from './late-renewal.ts'
 import type { SeenServing } from './observed.ts'
-import { refusalError } from './refusal.ts'
 import { servingRestError } from './resting.ts'
 import type { FailureFacts } from './track.ts'
 
@@ -31,19 +31,15 @@ export function servingProblem(
   if (failure !== undefined) return failure.error
   if (action.kind === 'rest') return servingRestError(serving, action.because)
   const { request } = serving
+  const late = lateRenewal(serving, SERVING, nowMs)
+  if (late !== undefined) return late
   // A renewal that waits for its approval harms nothing until it is late.
-  const isLate = isRenewalLate(serving, nowMs)
-  if (isServed(serving, nowMs) && !isLate) return undefined
-  if (action.kind !== 'await-outcome' || request === undefined)
-    return isLate ? new BootstrapError('serving-not-approved', onceMore(serving)) : undefined
+  if (action.kind !== 'await-outcome' || request === undefined || isServed(serving, nowMs)) return undefined
   const hint = isToBeDenied(serving)
     ? `deny it, and another is filed: ${denialCommand(request.name)}`
     : `compare the key and the names, then: ${approvalCommand(request.name)}`
   return new BootstrapError('serving-not-approved', waiting(serving), { hint })
 }
-
-const onceMore = ({ lastRefusal }: SeenServing): string =>
-  `another request for the serving certificate is under way${lastRefusal === undefined ? '' : `, after one was refused (${refusalError(lastRefusal).message})`}`
 
 function waiting(serving: SeenServing): string {
   const { request } = serving

@@ -2,7 +2,7 @@
 import type { JoinConfiguration } from '../config/index.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { timestamp } from '../lib/timestamp.ts'
-import type { CertificateKind } from './certificate-kind.ts'
+import { CLIENT, type CertificateKind } from './certificate-kind.ts'
 import type { Action } from './decide.ts'
 import { lateRenewal } from './late-renewal.ts'
 import type { Observed } from './observed.ts'
@@ -36,7 +36,7 @@ export function problemOf(input: StatusInput): StatusProblem | undefined {
   const { seen, action, failure, nowMs } = input
   const rest = action.kind === 'rest' && action.because !== 'fresh' ? action : undefined
   const resting = rest && { error: restingError(seen, rest.because), nextAttemptMs: rest.untilMs }
-  const error = failure?.error ?? resting?.error ?? besideTheWay(seen) ?? lateRenewal(seen, nowMs)
+  const error = failure?.error ?? resting?.error ?? besideTheWay(seen) ?? lateRenewal(seen, CLIENT, nowMs)
   if (error === undefined) return servingProblemOf(input)
   return told('client', error, [failure, resting, seen.failedRecheck, seen.failedHooks])
 }

@@ -3,6 +3,7 @@ import type { Evidence } from '../discovery/discovered.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import { findingFacts } from '../lib/findings.ts'
 import { timestamp } from '../lib/timestamp.ts'
+import { CLIENT } from './certificate-kind.ts'
 import { certificateOf, requestOf, type StatusCertificate, type StatusRequest } from './certificate-status.ts'
 import type { Action, RestReason } from './decide.ts'
 import { isInPlace, isJoinedAt } from './joined.ts'
@@ -123,7 +124,7 @@ function stepUnderProtection({ seen, nowMs }: StatusInput): Step | undefined {
 function stateOf(input: StatusInput): State {
   const { seen, action, failure, nowMs } = input
   if (isInPlace(seen, nowMs)) {
-    const problem = failure?.error ?? besideTheWay(seen) ?? lateRenewal(seen, nowMs)
+    const problem = failure?.error ?? besideTheWay(seen) ?? lateRenewal(seen, CLIENT, nowMs)
     const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
     if (problem !== undefined || isHeldUp) return 'degraded'
     if (seen.authentication.kind === 'unasked') return 'waiting'

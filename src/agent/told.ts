@@ -7,8 +7,10 @@ import { denialCommand } from './actions/request.ts'
 import { isToBeDenied } from './certificate-status.ts'
 import { CLIENT, SERVING, type CertificateKind } from './certificate-kind.ts'
 import type { Action, RestReason } from './decide.ts'
+import { lateRenewal } from './late-renewal.ts'
 import type { Memory, Observed, SeenCertificate } from './observed.ts'
 import { odditySentence, type Oddity } from './oddities.ts'
+import type { Step } from './turn.ts'
 
 type Odd = Pick<SeenCertificate, 'oddities' | 'pending' | 'outdated' | 'request'>
 
@@ -29,6 +31,8 @@ export class Told {
     client: new Map(),
     serving: new Map(),
   }
+  /** Of each renewal that is late, what was told. */
+  readonly #late: Record<CertificateKind['name'], string | undefined> = { client: undefined, serving: undefined }
   /** Why it rests, while it does. */
   #resting: RestReason | undefined
   /** Of the certificate in force when the agent rested last. */
@@ -83,6 +87,14 @@ export class Told {
     // What policy forbids is told with the findings, and what the API server said when it was asked.
     else if (error.code !== 'policy-violated' && because !== 'untried')
       this.#log.error(error.message, { code: error.code, hint: error.hint })
+  }
+
+  /** That a renewal is late, each time that what it waits for is another. */
+  tellOfLate({ track: { kind }, certificate, action }: Step, nowMs: number): void {
+    const late = action.kind === 'await-outcome' ? lateRenewal(certificate, kind, nowMs) : undefined
+    if (late !== undefined && this.#late[kind.name] !== late.message)
+      this.#log.warn(late.message, { certificate: kind.name, code: late.code, hint: late.hint })
+    this.#late[kind.name] = late?.message
   }
 
   /** Something is done: the next rest is told. */
