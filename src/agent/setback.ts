@@ -15,21 +15,20 @@ export class Setbacks {
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#leadMs = this.#nowLeadMs
+    this.#leadMs = leadOf(clock)
   }
 
   /** By how much the wall clock was set back since this was asked last, in ms; 0 where it was not. */
   takeMs(): number {
-    const backMs = this.#leadMs - this.#nowLeadMs
+    const leadMs = leadOf(this.#clock)
+    const backMs = this.#leadMs - leadMs
     if (backMs > 0 && backMs < LEAST_SETBACK_MS) return 0
-    this.#leadMs = this.#nowLeadMs
+    this.#leadMs = leadMs
     return Math.max(backMs, 0)
   }
-
-  get #nowLeadMs(): number {
-    return this.#clock.nowMs() - this.#clock.monotonicMs()
-  }
 }
+
+const leadOf = (clock: Clock): number => clock.nowMs() - clock.monotonicMs()
 
 /** The next attempts and questions, as the wall clock shows them now. */
 export function bringForward(memory: Memory, byMs: number): void {

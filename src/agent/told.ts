@@ -26,7 +26,7 @@ function oddityFields(oddity: Oddity, seen: Odd): LogFields {
 export class Told {
   readonly #log: Log
   #findings: ReadonlySet<FindingId> = new Set()
-  /** Each oddity that there is, and what was told of it. */
+  /** Each oddity that there is, and what there was to tell of it at the last look. */
   readonly #oddities: Record<CertificateKind['name'], ReadonlyMap<Oddity, readonly unknown[]>> = {
     client: new Map(),
     serving: new Map(),
@@ -72,9 +72,10 @@ export class Told {
     for (const oddity of seen.oddities) {
       const fields = oddityFields(oddity, seen)
       const told = this.#oddities[name].get(oddity)
-      const news = Object.values(fields).filter((value) => told?.includes(value) !== true)
-      if (told === undefined || news.length > 0) this.#log.warn(odditySentence(oddity, title), { oddity, ...fields })
-      there.set(oddity, [...(told ?? []), ...news])
+      const values = Object.values(fields)
+      const isNews = told === undefined || values.some((value) => !told.includes(value))
+      if (isNews) this.#log.warn(odditySentence(oddity, title), { oddity, ...fields })
+      there.set(oddity, values)
     }
     this.#oddities[name] = there
   }

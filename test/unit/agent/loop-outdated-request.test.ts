@@ -175,6 +175,9 @@ describe('Loop: a request that waits while join.yaml is edited', () => {
         stage.loop.reconfigure(joinYaml({ certificate: { duration: '12h' } }))
       },
       () => {
+        stage.loop.reconfigure(joinYaml(OTHER_KEY))
+      },
+      () => {
         stage.cluster.verdict = 'approve'
         stage.cluster.delete(nameOf(stage))
         stage.stop()
@@ -193,6 +196,7 @@ describe('Loop: a request that waits while join.yaml is edited', () => {
     assert.deepEqual(toldBy(stage), [
       [otherKey, deny],
       [otherLifetime, deny],
+      [otherKey, deny],
     ])
     assert.deepEqual(toldBy(again), [[otherKey, undefined]])
   })
