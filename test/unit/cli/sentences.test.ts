@@ -37,7 +37,7 @@ const settled = (text: string): string =>
 function read({ status, clock }: Stage): [string, number] {
   const program = { version: '1.2.3', pid: 4711, startTime: '99' }
   const published: Status = asOf({ version: 1, program, since: timestamp(clock.nowMs()), ...status }, clock.nowMs())
-  const [shown = ''] = render(published, true, clock.nowMs()).split('\ncluster')
+  const [shown = ''] = render({ status: published, runs: true }, clock.nowMs()).split('\ncluster')
   return [settled(shown).replace(/next attempt .*/, 'next attempt SPAN'), exitStatusOf(published)]
 }
 
