@@ -1,12 +1,10 @@
 /** What the modes and owners of files let others do: read a secret, or change what is trusted. It hands on no secret. */
 import { dirname, resolve } from 'node:path'
 import type { JoinConfiguration, TokenSource } from '../config/index.ts'
-import { readKubeconfigFile } from '../discovery/file-discovery.ts'
-import { readKubeconfig } from '../discovery/kubeconfig-material.ts'
 import type { Exposure, ReadableSecret } from '../findings/trade-offs.ts'
-import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { configurationFiles } from './configuration-files.ts'
+import type { LocalKubeconfig } from './local-kubeconfig.ts'
 import { isPassable, PASS } from './passage.ts'
 import { writablePlaces } from './writable-places.ts'
 
@@ -15,15 +13,13 @@ export async function exposures(
   files: Files,
   configuration: JoinConfiguration,
   configurationPath: string,
+  local: LocalKubeconfig | undefined,
 ): Promise<Exposure[]> {
-  const paths = new Set([
-    ...secretFiles(configuration, configurationPath),
-    ...(await kubeconfigSecrets(files, configuration)),
-  ])
+  const paths = new Set([...secretFiles(configuration, configurationPath), ...secretsOf(local)])
   const found = await Promise.all([...paths].map((path) => readableSecret(files, path).catch(() => undefined)))
   // A key that somebody else put there would be taken for one that the agent made.
   const { state, certificates } = configuration.files
-  const trusted = [...(await configurationFiles(files, configurationPath, configuration)), state, certificates]
+  const trusted = [...configurationFiles(configurationPath, configuration, local), state, certificates]
   const writable = await writablePlaces(files, trusted)
   return [...found.filter((secret) => secret !== undefined), ...writable]
 }
@@ -37,19 +33,13 @@ function secretFiles({ discovery, bootstrap }: JoinConfiguration, configurationP
 }
 
 /** The kubeconfig of discovery by file, where it holds a secret, and the file of one that it names. */
-async function kubeconfigSecrets(files: Files, { discovery }: JoinConfiguration): Promise<string[]> {
-  if (discovery.kind !== 'file') return []
-  try {
-    const source = await readKubeconfigFile(files, discovery.path)
-    const { user } = readKubeconfig(source)
-    const material = user?.kind === 'certificate' ? user.key : user?.token
-    if (material === undefined) return []
-    return [material.kind === 'file' ? resolve(source.directory, material.path) : discovery.path]
-  } catch (thrown) {
-    // What is wrong with it is for discovery to tell.
-    if (thrown instanceof BootstrapError) return []
-    throw thrown
-  }
+function secretsOf(local: LocalKubeconfig | undefined): string[] {
+  if (local === undefined) return []
+  const { path, source, kubeconfig } = local
+  const { user } = kubeconfig
+  const material = user?.kind === 'certificate' ? user.key : user?.token
+  if (material === undefined) return []
+  return [material.kind === 'file' ? resolve(source.directory, material.path) : path]
 }
 
 const READ = { all: 0o004, group: 0o040 } as const

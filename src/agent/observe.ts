@@ -16,6 +16,7 @@ import { discoveryInputsDigest } from './discovery-inputs.ts'
 import { exposures } from './exposure.ts'
 import { hasJoinedByFiles } from './joined-before.ts'
 import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenServing, SeenTrust } from './observed.ts'
+import { localKubeconfig, type LocalKubeconfig } from './local-kubeconfig.ts'
 import { unpublished } from './publication.ts'
 import { seeCertificate, type Look } from './see-certificate.ts'
 import { servingNames, type ServingNames } from './serving-names.ts'
@@ -28,7 +29,8 @@ export async function observe(
   configurationPath: string,
   memory: Memory,
 ): Promise<Observed> {
-  const trust = await seeTrust(files, configuration, memory)
+  const local = await localKubeconfig(files, configuration)
+  const trust = await seeTrust(files, configuration, memory, local)
   const record = trust.kind === 'unknown' ? undefined : trust.record
   const cluster = record?.cluster
   const look = { files, configuration, cluster }
@@ -47,7 +49,7 @@ export async function observe(
   const findings = tradeOffs({
     configuration,
     exposures: [
-      ...(await exposures(files, configuration, configurationPath)),
+      ...(await exposures(files, configuration, configurationPath, local)),
       ...[...client.unprotected, ...(serving?.unprotected ?? [])].map(
         (path) => ({ path, keepsNoModes: true }) as const,
       ),
@@ -153,17 +155,20 @@ async function seeTemporary(
   return found
 }
 
-async function seeTrust(files: Files, configuration: JoinConfiguration, memory: Memory): Promise<SeenTrust> {
+async function seeTrust(
+  files: Files,
+  configuration: JoinConfiguration,
+  memory: Memory,
+  local: LocalKubeconfig | undefined,
+): Promise<SeenTrust> {
   const record = await readClusterRecord(files, configuration.files.state)
   if (record === undefined) return { kind: 'unknown' }
   const isCurrent =
     !memory.doubtsCluster &&
     record.configurationDigest === discoveryDigest(configuration) &&
-    (await hasSameInputs(files, configuration, record))
+    isSame(await discoveryInputsDigest(files, configuration, local), record)
   return { kind: isCurrent ? 'verified' : 'outdated', record }
 }
 
-async function hasSameInputs(files: Files, configuration: JoinConfiguration, record: ClusterRecord): Promise<boolean> {
-  const inputsDigest = await discoveryInputsDigest(files, configuration)
-  return inputsDigest === undefined || inputsDigest === record.inputsDigest
-}
+const isSame = (inputsDigest: string | undefined, record: ClusterRecord): boolean =>
+  inputsDigest === undefined || inputsDigest === record.inputsDigest

@@ -1,6 +1,7 @@
 /** `node-bootstrap validate`: the problems go to standard output, one a line, for people and editors. */
 import { nodeFiles } from '../adapters/files.ts'
 import { exposures } from '../agent/exposure.ts'
+import { localKubeconfig } from '../agent/local-kubeconfig.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { validationReport } from '../findings/report.ts'
@@ -25,7 +26,10 @@ export async function validate({ values, argument }: Invocation): Promise<ExitSt
 }
 
 async function report(path: string, configuration: JoinConfiguration): Promise<ExitStatus> {
-  const findings = tradeOffs({ configuration, exposures: await exposures(nodeFiles, configuration, path) })
+  const findings = tradeOffs({
+    configuration,
+    exposures: await exposures(nodeFiles, configuration, path, await localKubeconfig(nodeFiles, configuration)),
+  })
   const { isUsable, lines } = validationReport(path, configuration, findings)
   process.stdout.write(`${lines.join('\n')}\n`)
   return isUsable ? EXIT.ok : EXIT.config

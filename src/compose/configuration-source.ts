@@ -1,6 +1,7 @@
 /** join.yaml over the life of the process: the configuration in force, and whether what it is made of has changed. */
 import { createHash } from 'node:crypto'
 import { configurationFiles } from '../agent/configuration-files.ts'
+import { localKubeconfig } from '../agent/local-kubeconfig.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES } from '../lib/text-file.ts'
@@ -60,7 +61,7 @@ async function read(files: Files, path: string): Promise<Reading> {
   const bytes = await readConfigurationBytes(files, path)
   const configuration = parseConfigurationBytes(bytes, path)
   const digest = createHash('sha256').update(createHash('sha256').update(bytes).digest())
-  const paths = await configurationFiles(files, path, configuration)
+  const paths = configurationFiles(path, configuration, await localKubeconfig(files, configuration))
   for (const named of paths.slice(1)) {
     const content = await files.read(named, MAX_FILE_BYTES).catch(() => undefined)
     digest.update(

@@ -41,15 +41,14 @@ export function readKubeconfig(
   }
 }
 
-/** The paths that it names, absolute: a change of one of these files is a change of the kubeconfig. */
-export function filesNamedBy(source: KubeconfigSource): string[] {
-  const { cluster, user } = readKubeconfig(source)
+/** The paths that a kubeconfig from `source` names, absolute: a change of one of these files is a change of the kubeconfig. */
+export function filesNamedBy({ directory }: KubeconfigSource, { cluster, user }: Kubeconfig): string[] {
   const materials = [
     cluster.certificateAuthority,
     ...(user?.kind === 'token' ? [user.token] : []),
     ...(user?.kind === 'certificate' ? [user.certificate, user.key] : []),
   ]
-  return materials.flatMap((material) => (material?.kind === 'file' ? [resolve(source.directory, material.path)] : []))
+  return materials.flatMap((material) => (material?.kind === 'file' ? [resolve(directory, material.path)] : []))
 }
 
 async function namedText(files: Files, source: KubeconfigSource, path: string, what: string): Promise<string> {

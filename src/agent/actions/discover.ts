@@ -14,12 +14,17 @@ import { readAuthorities, readToken } from '../credentials.ts'
 import { discoveryDigest } from '../digests.ts'
 import { discoveryInputsDigest } from '../discovery-inputs.ts'
 import { hasJoinedCluster } from '../joined-before.ts'
+import { localKubeconfig } from '../local-kubeconfig.ts'
 import { recalledCluster } from '../recalled-cluster.ts'
 import { requireSameCluster } from '../same-cluster.ts'
 
 export async function discover(context: ActionContext): Promise<void> {
   const { ports, configuration, memory, seen } = context
-  const inputsDigest = await discoveryInputsDigest(ports.files, configuration)
+  const inputsDigest = await discoveryInputsDigest(
+    ports.files,
+    configuration,
+    await localKubeconfig(ports.files, configuration),
+  )
   const { cluster, evidence, document } = await findOrRecall(context)
   await requireSameCluster(context, cluster)
   await requireCertificateKept(context, cluster)

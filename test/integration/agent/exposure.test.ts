@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Files } from '../../../src/lib/ports.ts'
-import type { WritablePlace } from '../../../src/findings/trade-offs.ts'
+import type { Exposure, WritablePlace } from '../../../src/findings/trade-offs.ts'
 import { nodeFiles } from '../../../src/adapters/files.ts'
 import { exposures } from '../../../src/agent/exposure.ts'
+import { localKubeconfig } from '../../../src/agent/local-kubeconfig.ts'
 import { parseConfiguration, type JoinConfiguration } from '../../../src/config/index.ts'
 import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 
@@ -20,6 +21,9 @@ function configured(token: object, bootstrap: object = {}): JoinConfiguration {
   assert.ok('configuration' in result)
   return result.configuration
 }
+
+const exposuresOf = async (files: Files, configuration: JoinConfiguration, path: string): Promise<Exposure[]> =>
+  exposures(files, configuration, path, await localKubeconfig(files, configuration))
 
 describe('exposures', () => {
   const directory = useTemporaryDirectory()
@@ -49,7 +53,7 @@ describe('exposures', () => {
     it(`a file of mode 0${mode.toString(8)} below 0${directoryMode.toString(8)} is readable by ${readableBy ?? 'nobody else'}`, async () => {
       const path = await file('join.yaml', mode, directoryMode)
       const expected = readableBy === undefined ? [] : [{ path, mode, readableBy }]
-      assert.deepEqual(await exposures(nodeFiles, inline, path), expected)
+      assert.deepEqual(await exposuresOf(nodeFiles, inline, path), expected)
     })
 
   it('is looked at behind links, of the file and of its directory', async () => {
@@ -58,18 +62,18 @@ describe('exposures', () => {
     await symlink('door/secret', join(directory.path, 'token'))
     const link = join(directory.path, 'token')
     const configuration = configured({ tokenFile: link })
-    assert.deepEqual(await exposures(nodeFiles, configuration, '/nowhere'), [
+    assert.deepEqual(await exposuresOf(nodeFiles, configuration, '/nowhere'), [
       { path: link, mode: 0o644, readableBy: 'all' },
     ])
     await chmod(path, 0o600)
-    assert.deepEqual(await exposures(nodeFiles, configuration, '/nowhere'), [])
+    assert.deepEqual(await exposuresOf(nodeFiles, configuration, '/nowhere'), [])
   })
 
   it('are of every file with a secret, each once, and of no other', async () => {
     const path = await file('join.yaml', 0o644)
     const tokenFile = await file('token', 0o644)
     const paths = async (configuration: JoinConfiguration): Promise<string[]> =>
-      (await exposures(nodeFiles, configuration, path)).map((exposure) => exposure.path)
+      (await exposuresOf(nodeFiles, configuration, path)).map((exposure) => exposure.path)
     assert.deepEqual(await paths(configured({ tokenFile })), [tokenFile])
     assert.deepEqual(await paths(configured({ tokenFile }, { tokenFile })), [tokenFile])
     assert.deepEqual(await paths(configured({ tokenFile }, { token: 'abcdef.0123456789abcdef' })), [tokenFile, path])
@@ -86,7 +90,7 @@ describe('exposures', () => {
     const paths = async (user: object | undefined): Promise<string[]> => {
       const users = user === undefined ? {} : { users: [{ name: 'user', user }] }
       await writeFile(path, JSON.stringify({ clusters: [{ cluster: { server: 'https://a' } }], ...users }))
-      return (await exposures(nodeFiles, result.configuration, '/nowhere')).map((exposure) => exposure.path)
+      return (await exposuresOf(nodeFiles, result.configuration, '/nowhere')).map((exposure) => exposure.path)
     }
     assert.deepEqual(await paths(undefined), [])
     assert.deepEqual(await paths({ token: 'a-token' }), [path])
@@ -95,7 +99,7 @@ describe('exposures', () => {
   })
 
   it('say nothing of a file that is not there', async () => {
-    assert.deepEqual(await exposures(nodeFiles, configured({ tokenFile: '/does/not/exist' }), '/nowhere'), [])
+    assert.deepEqual(await exposuresOf(nodeFiles, configured({ tokenFile: '/does/not/exist' }), '/nowhere'), [])
   })
 })
 
@@ -126,7 +130,7 @@ describe('exposures of what is trusted', () => {
     }
     const { files: paths, ...rest } = configured({ tokenCredential: 'token', caFile: at(caFile) })
     const configuration = { ...rest, files: { ...paths, state: at('state'), certificates: at('pki') } }
-    return (await exposures(files, configuration, at('etc/join.yaml'))).map((exposure) => {
+    return (await exposuresOf(files, configuration, at('etc/join.yaml'))).map((exposure) => {
       const { path, leadsTo, writableBy } = exposure as WritablePlace
       return [path, leadsTo].map((each) => each.slice(directory.path.length + 1)).concat(writableBy)
     })
@@ -167,7 +171,7 @@ describe('exposures of what is trusted', () => {
     await writeFile(path, '')
     await chmod(path, 0o666)
     const configuration = configured({ tokenCredential: 'token' })
-    const [exposure] = await exposures(nodeFiles, configuration, relative('.', path))
+    const [exposure] = await exposuresOf(nodeFiles, configuration, relative('.', path))
     assert.deepEqual(exposure, { path, mode: 0o666, writableBy: 'all', leadsTo: path })
   })
 
