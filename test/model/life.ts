@@ -110,13 +110,13 @@ export class Life {
     await this.rest()
   }
 
-  /** As the kubelet does where join.yaml leaves that to it, with a certificate that is valid. */
+  /** As the kubelet does where join.yaml leaves that to it, with a certificate that is valid, and room on the disk. */
   async renewAsKubelet(): Promise<void> {
     const { disk, cluster, network } = this.world
     const { configuration } = await ConfigurationSource.open(disk, JOIN_YAML)
-    const notAfter = this.agent.status?.certificate?.notAfter ?? ''
-    if (configuration.certificate.rotation.owner !== 'kubelet' || !(Date.parse(notAfter) > network.clock.nowMs()))
-      return
+    const isItsOwn = configuration.certificate.rotation.owner === 'kubelet'
+    const isValid = Date.parse(this.agent.status?.certificate?.notAfter ?? '') > network.clock.nowMs()
+    if (!isItsOwn || !isValid || disk.tree.isFull) return
     const issued = cluster.ca.issue({
       commonName: `system:node:${NODE}`,
       organizations: ['system:nodes'],
