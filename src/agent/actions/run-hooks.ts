@@ -38,11 +38,12 @@ export async function runHooks(context: ActionContext): Promise<Extent> {
   const done = [...due.done]
   if (next !== undefined) {
     const failure = await runHook(context, next, hookEnvironment(context, due))
-    ended.set(next.digest, failure)
     if (failure === undefined) {
       done.push(next.digest)
       await record(done, false)
     }
+    // Not before: one whose success could not be written down is run again.
+    ended.set(next.digest, failure)
     if (others.length > 0) return 'in part'
   }
   certificateMemory.hookRound = undefined

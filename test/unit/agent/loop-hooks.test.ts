@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import type { ProcessEnd, ProcessRequest } from '../../../src/lib/ports.ts'
 import { hookRecordPath } from '../../../src/store/hook-record.ts'
 import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
@@ -122,6 +123,20 @@ describe('Loop: hooks', () => {
     await third.stage.runFor(HOUR_MS)
     assert.deepEqual(third.programs(), [])
     assert.equal(cluster.posts.length, 1)
+  })
+
+  it('are run again where their success could not be written down, and are then done', async () => {
+    const { stage, programs } = stageWith(() => undefined)
+    let faults = 2
+    stage.files.fault = (method, path) => {
+      if (method !== 'rename' || path !== hookRecordPath('/var/lib/node-bootstrap') || faults === 0) return
+      faults -= 1
+      throw new BootstrapError('storage-full', 'a test says so')
+    }
+    await stage.runFor(HOUR_MS)
+    assert.deepEqual(programs(), ['/bin/announce', '/bin/announce', '/bin/announce', '/usr/bin/systemctl'])
+    assert.equal(stage.status.state, 'healthy')
+    assert.ok(!stage.lines.some(({ fields }) => fields['code'] === 'internal'))
   })
 
   it('let a renewal that falls due go before those that are left, which are then run for the new certificate', async () => {
