@@ -128,7 +128,7 @@ function stateOf(input: StatusInput): State {
     const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
     if (problem !== undefined || isHeldUp) return 'degraded'
     if (seen.authentication.kind === 'unasked') return 'waiting'
-    return servesWell(input) ? 'healthy' : 'degraded'
+    return serves(input)
   }
   if (action.kind === 'rest') return WAITING.includes(action.because) ? 'waiting' : 'failed'
   // It was a node, and is one again as soon as it is given what it asks for.
@@ -136,10 +136,11 @@ function stateOf(input: StatusInput): State {
   return failure === undefined || failure.transient ? 'waiting' : 'failed'
 }
 
-/** A kubelet that is to have a serving certificate is not well without a valid one. */
-function servesWell({ seen: { serving }, serving: input, nowMs }: StatusInput): boolean {
-  if (serving === undefined || input === undefined) return true
-  return isServed(serving, nowMs) && servingProblem(serving, input, nowMs) === undefined
+/** A kubelet that is to have a serving certificate is not well without a valid one, which may be on its way by itself. */
+function serves({ seen: { serving }, serving: input, nowMs }: StatusInput): State {
+  if (serving === undefined || input === undefined) return 'healthy'
+  if (servingProblem(serving, input, nowMs) !== undefined) return 'degraded'
+  return isServed(serving, nowMs) ? 'healthy' : 'waiting'
 }
 
 /** Rests that end by themselves. */
