@@ -2,7 +2,11 @@
 import { basename } from 'node:path'
 import type { FSWatcher, watch as watchDirectories } from 'chokidar'
 import { textAt } from '../lib/json.ts'
-import { namesOnTheWay, type Names } from './names-on-the-way.ts'
+import { namesOnTheWay } from '../lib/way.ts'
+import { nodeFiles } from './files.ts'
+
+/** By directory. */
+type Names = ReadonlyMap<string, ReadonlySet<string>>
 
 export interface FileWatch {
   close: () => Promise<void>
@@ -17,7 +21,7 @@ const SETTLE_MS = 100
  */
 export async function watchFiles(paths: readonly string[], onChange: () => void): Promise<FileWatch> {
   const { watch } = await import('chokidar')
-  let names = namesOnTheWay(paths)
+  let names = await namesOf(paths)
   /** A directory that is watched is no longer where it was. */
   let isStale = false
   let isClosed = false
@@ -25,7 +29,7 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
   let turn = Promise.resolve()
 
   const look = async (): Promise<void> => {
-    const now = namesOnTheWay(paths)
+    const now = await namesOf(paths)
     if (isClosed) return
     if (!isStale && areSame(names, now)) {
       onChange()
@@ -53,6 +57,14 @@ export async function watchFiles(paths: readonly string[], onChange: () => void)
       await watcher.close()
     },
   }
+}
+
+async function namesOf(paths: readonly string[]): Promise<Names> {
+  const names = new Map<string, Set<string>>()
+  for (const path of paths)
+    for (const { directory, name } of await namesOnTheWay(nodeFiles, path))
+      names.set(directory, (names.get(directory) ?? new Set()).add(name))
+  return names
 }
 
 /** `onEvent` hears of each event of one of `names`, once of the beginning, and whether a directory itself has moved. */

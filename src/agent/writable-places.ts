@@ -1,17 +1,16 @@
 /** Which files and directories let others change what a configuration says, by their modes and owners. It reads no content. */
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { WritablePlace } from '../findings/trade-offs.ts'
 import type { FileFacts, Files } from '../lib/ports.ts'
+import { namesOnTheWay } from '../lib/way.ts'
 import { isPassable, PASS } from './passage.ts'
-
-/** As Linux follows them. */
-const MAX_LINKS = 40
 
 /** Each place once, with the first of `paths` that it leads to. What cannot be looked at says nothing. */
 export async function writablePlaces(files: Files, paths: readonly string[]): Promise<WritablePlace[]> {
   const found = new Map<string, WritablePlace>()
   for (const path of paths)
-    for (const entry of await entriesOf(files, path, MAX_LINKS)) {
+    for (const { directory, name } of await namesOnTheWay(files, path)) {
+      const entry = join(directory, name)
       let isThereBelow = true
       for (const place of [entry, ...ancestorsOf(entry)]) {
         const facts = await files.stat(place).catch(() => undefined)
@@ -22,18 +21,6 @@ export async function writablePlaces(files: Files, paths: readonly string[]): Pr
       }
     }
   return [...found.values()]
-}
-
-/** The path, and what each link there leads to; every one in a directory that is named without links. */
-async function entriesOf(files: Files, path: string, linksLeft: number): Promise<string[]> {
-  const directory = await files.realPath(dirname(path)).catch(() => undefined)
-  if (directory === undefined) return []
-  const entry = join(directory, basename(path))
-  const isLink = (await files.stat(entry).catch(() => undefined))?.kind === 'link'
-  const target = isLink && linksLeft > 0 ? await files.readLink(entry).catch(() => undefined) : undefined
-  return target === undefined
-    ? [entry]
-    : [entry, ...(await entriesOf(files, resolve(directory, target), linksLeft - 1))]
 }
 
 function ancestorsOf(path: string): string[] {

@@ -175,6 +175,14 @@ describe('exposures of what is trusted', () => {
     assert.deepEqual(exposure, { path, mode: 0o666, writableBy: 'all', leadsTo: path })
   })
 
+  it('are also the directory that holds the link of another one on the way', async () => {
+    await mkdir(at('door'))
+    await symlink('../srv', at('door/room'))
+    await chmod(at('door'), 0o777)
+    const modes = { 'etc/': 0o755, 'etc/join.yaml': 0o644, 'srv/': 0o755, 'srv/ca.crt': 0o644 }
+    assert.deepEqual(await found(modes, 'door/room/ca.crt'), [['door', 'door/room/ca.crt', 'all']])
+  })
+
   it('are also what a link goes through, and where it ends', async () => {
     await mkdir(at('door'))
     await chmod(at('door'), 0o777)
