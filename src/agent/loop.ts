@@ -29,6 +29,8 @@ import { statusOf, type StatusBody } from './status.ts'
 export interface LoopPorts extends AgentPorts {
   /** Hears where the node stands; it must not throw. */
   report: (status: StatusBody, attempts: readonly Attempts[]) => void
+  /** Hears that nothing has come up since the last turn, and what is not urgent may be done; it must not throw. */
+  onQuiet: () => void
 }
 
 export class Loop {
@@ -191,6 +193,7 @@ export class Loop {
     else {
       if (action.kind === 'rest') client.close()
       await this.#pace.sleep(msUntilNews(steps, clock.nowMs()), signal)
+      if (action.kind === 'rest' && !signal.aborted) this.#ports.onQuiet()
     }
     for (const step of steps) if (step.action.kind === 'rest') step.track.beginAttempt()
     return 'again'

@@ -72,6 +72,7 @@ export class ProxiedAgent implements AsyncDisposable {
           this.status = status
           this.#tell()
         },
+        onQuiet: () => undefined,
       },
       source.configuration,
       undefined,

@@ -64,6 +64,7 @@ export class SimulatedAgent {
           this.#reports += 1
           this.status = status
         },
+        onQuiet: () => undefined,
       },
       source.configuration,
       undefined,

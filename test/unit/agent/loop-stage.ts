@@ -37,6 +37,8 @@ export class Stage {
   addresses: readonly string[] = ['10.0.0.21']
   readonly network = { ownAddresses: (): Promise<readonly string[]> => Promise.resolve(this.addresses) }
   /** Called after each report. */
+  /** By the monotonic clock. */
+  readonly quietAtMs: number[] = []
   onReport: (status: StatusBody) => void = () => undefined
   readonly #stop = new AbortController()
   readonly #maxReports: number
@@ -80,6 +82,9 @@ export class Stage {
         certificateFile: undefined,
         report: (status) => {
           this.#report(status)
+        },
+        onQuiet: () => {
+          this.quietAtMs.push(clock.monotonicMs())
         },
       },
       configuration,

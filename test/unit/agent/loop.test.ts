@@ -43,6 +43,21 @@ describe('Loop: joining', () => {
     assert.equal(stage.clock.sleeps.length, 60)
   })
 
+  it('is quiet after each minute of rest, and neither on its way nor when it is woken', async () => {
+    const stage = new Stage()
+    let sleeps = 0
+    stage.clock.afterSleep = () => {
+      sleeps += 1
+      if (sleeps === 3) stage.loop.retryNow()
+    }
+    const beganMs = stage.clock.monotonicMs()
+    await stage.runFor(5 * MINUTE_MS)
+    assert.deepEqual(
+      stage.quietAtMs.map((ms) => (ms - beganMs) / MINUTE_MS),
+      [1, 2, 4],
+    )
+  })
+
   it('notices within a minute of waking that the machine slept through its renewal', async () => {
     const stage = new Stage()
     let stepped = false
