@@ -146,14 +146,17 @@ export const nodeFiles: Files = {
 
   stat: (path) =>
     orAbsent('examined', path, () => {
-      const stats = lstatSync(path)
-      return {
-        kind: kindOf(stats),
-        mode: stats.mode & 0o7777,
-        isOthers: stats.uid !== 0 && stats.uid !== process.geteuid?.(),
-        sizeBytes: stats.size,
-        modifiedMs: stats.mtimeMs,
-      }
+      // An error would be made with its stack, only to be dropped: most of what a look asks for is not there.
+      const stats = lstatSync(path, { throwIfNoEntry: false })
+      return (
+        stats && {
+          kind: kindOf(stats),
+          mode: stats.mode & 0o7777,
+          isOthers: stats.uid !== 0 && stats.uid !== process.geteuid?.(),
+          sizeBytes: stats.size,
+          modifiedMs: stats.mtimeMs,
+        }
+      )
     }),
 
   readLink: (path) => orAbsent('read', path, () => readlinkSync(path)),

@@ -8,6 +8,8 @@ import type { LocalKubeconfig } from './local-kubeconfig.ts'
 import { isPassable, PASS } from './passage.ts'
 import { writablePlaces } from './writable-places.ts'
 
+type Looks = Pick<Files, 'stat' | 'realPath' | 'readLink'>
+
 /** The secrets first. What cannot be looked at says nothing. */
 export async function exposures(
   files: Files,
@@ -15,13 +17,28 @@ export async function exposures(
   configurationPath: string,
   local: LocalKubeconfig | undefined,
 ): Promise<Exposure[]> {
+  const looks = askedOnce(files)
   const paths = new Set([...secretFiles(configuration, configurationPath), ...secretsOf(local)])
-  const found = await Promise.all([...paths].map((path) => readableSecret(files, path).catch(() => undefined)))
+  const found = await Promise.all([...paths].map((path) => readableSecret(looks, path).catch(() => undefined)))
   // A key that somebody else put there would be taken for one that the agent made.
   const { state, certificates } = configuration.files
   const trusted = [...configurationFiles(configurationPath, configuration, local), state, certificates]
-  const writable = await writablePlaces(files, trusted)
+  const writable = await writablePlaces(looks, trusted)
   return [...found.filter((secret) => secret !== undefined), ...writable]
+}
+
+/** The ways to different files lead through the same directories. */
+function askedOnce(files: Looks): Looks {
+  const asked = new Map<string, ReturnType<Looks['stat']>>()
+  return {
+    stat: (path) => {
+      const facts = asked.get(path) ?? files.stat(path)
+      asked.set(path, facts)
+      return facts
+    },
+    realPath: (path) => files.realPath(path),
+    readLink: (path) => files.readLink(path),
+  }
 }
 
 function secretFiles({ discovery, bootstrap }: JoinConfiguration, configurationPath: string): string[] {
@@ -44,7 +61,7 @@ function secretsOf(local: LocalKubeconfig | undefined): string[] {
 
 const READ = { all: 0o004, group: 0o040 } as const
 
-async function readableSecret(files: Files, path: string): Promise<ReadableSecret | undefined> {
+async function readableSecret(files: Looks, path: string): Promise<ReadableSecret | undefined> {
   const real = await files.realPath(path)
   const mode = real === undefined ? undefined : (await files.stat(real))?.mode
   if (real === undefined || mode === undefined) return undefined

@@ -6,7 +6,7 @@ import type { Files } from '../lib/ports.ts'
 export const PASS = { all: 0o001, group: 0o011, owner: 0o011 } as const
 
 /** A directory on the way that others may not pass protects what is in it. */
-export async function isPassable(files: Files, directory: string, bits: number): Promise<boolean> {
+export async function isPassable(files: Pick<Files, 'stat'>, directory: string, bits: number): Promise<boolean> {
   const facts = await files.stat(directory)
   if (facts === undefined || (facts.mode & bits) === 0) return false
   const parent = dirname(directory)

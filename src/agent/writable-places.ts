@@ -6,7 +6,10 @@ import { namesOnTheWay } from '../lib/way.ts'
 import { isPassable, PASS } from './passage.ts'
 
 /** Each place once, with the first of `paths` that it leads to. What cannot be looked at says nothing. */
-export async function writablePlaces(files: Files, paths: readonly string[]): Promise<WritablePlace[]> {
+export async function writablePlaces(
+  files: Pick<Files, 'stat' | 'readLink'>,
+  paths: readonly string[],
+): Promise<WritablePlace[]> {
   const found = new Map<string, WritablePlace>()
   for (const path of paths)
     for (const { directory, name } of await namesOnTheWay(files, path)) {
@@ -34,7 +37,7 @@ const REPLACE = { all: 0o003, group: 0o030 } as const
 const STICKY = 0o1000
 
 async function writersOf(
-  files: Files,
+  files: Pick<Files, 'stat'>,
   place: string,
   facts: FileFacts | undefined,
   isThereBelow: boolean,

@@ -134,8 +134,25 @@ export function parseCertificate(der: Uint8Array): Certificate {
   }
 }
 
+type Chain = [Certificate, ...Certificate[]]
+
+/** What was parsed last, for each look parses what the one before has parsed. By a digest: the text may be part of a key's file. */
+const parsed = new Map<string, Chain>()
+const PARSED_KEPT = 8
+const MAX_KEPT_LENGTH = 64 * 1024
+
 /** At least one certificate, all of them well formed; else CertificateError. */
-export function parseCertificates(pem: string): [Certificate, ...Certificate[]] {
+export function parseCertificates(pem: string): Chain {
+  const digest = sha256Hex(Buffer.from(pem))
+  const chain = parsed.get(digest) ?? readCertificates(pem)
+  parsed.delete(digest)
+  if (pem.length <= MAX_KEPT_LENGTH) parsed.set(digest, chain)
+  const [longestUnused] = parsed.keys()
+  if (parsed.size > PARSED_KEPT && longestUnused !== undefined) parsed.delete(longestUnused)
+  return [...chain]
+}
+
+function readCertificates(pem: string): Chain {
   try {
     const [first, ...rest] = decodePem(pem, 'CERTIFICATE')
     if (first === undefined) throw new CertificateError('there is no certificate in it')

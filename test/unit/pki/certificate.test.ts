@@ -238,6 +238,22 @@ describe('parseCertificates', () => {
         (thrown) => thrown instanceof CertificateError && reason.test(thrown.message),
       )
     })
+
+  it('parses a text once, until eight others have come after its last use', () => {
+    const pem = authority.certificatePem
+    const others = Array.from({ length: 8 }, () => createCertificateAuthority().certificatePem)
+    const parsed = first(pem)
+    for (const other of others.slice(1)) first(other)
+    assert.equal(first(pem), parsed)
+    for (const other of others) first(other)
+    assert.notEqual(first(pem), parsed)
+    assert.equal(first(pem).fingerprint, parsed.fingerprint)
+  })
+
+  it('gives each who asks an array of their own', () => {
+    parseCertificates(authority.certificatePem).push(first(createCertificateAuthority().certificatePem))
+    assert.equal(parseCertificates(authority.certificatePem).length, 1)
+  })
 })
 
 describe('chainsTo', () => {
