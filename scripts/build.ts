@@ -2,8 +2,8 @@
  * Bundles the program into dist/ or the directory that is named: one CommonJS script, which starts sooner than ES modules
  * and in which a library is still evaluated only when it is first imported, and the entry that runs it.
  */
-import { build, type BuildOptions, type Plugin } from 'esbuild'
-import { rm } from 'node:fs/promises'
+import { build, transform, type BuildOptions, type Plugin } from 'esbuild'
+import { readFile, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -48,6 +48,17 @@ const replaceWhatLibrariesLoad: Plugin = {
   },
 }
 
+/** Of libraries only: a stack in the log names the functions of the program. */
+const shortenNamesOfLibraries: Plugin = {
+  name: 'shorten-names-of-libraries',
+  setup: (bundle) => {
+    bundle.onLoad({ filter: /\/node_modules\/.*\.[cm]?js$/ }, async ({ path }) => ({
+      contents: (await transform(await readFile(path, 'utf8'), { minifyIdentifiers: true, target: 'node24' })).code,
+      loader: 'js',
+    }))
+  },
+}
+
 await rm(directory, { recursive: true, force: true })
 const common = {
   bundle: true,
@@ -76,7 +87,7 @@ const program = await build({
     // A script that vm runs has require alone.
     'dynamic-import': false,
   },
-  plugins: [replaceWhatLibrariesLoad],
+  plugins: [replaceWhatLibrariesLoad, shortenNamesOfLibraries],
   // As CommonJS would wrap it: the entry takes the file as it is.
   banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
   footer: { js: '})' },
