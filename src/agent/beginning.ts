@@ -29,6 +29,7 @@ export const NOTHING_SEEN: Observed = {
   keysAssumedAtMs: [],
   exposed: [],
   unprotected: [],
+  failedProtection: undefined,
   leftOver: [],
   oddities: [],
 }
@@ -42,6 +43,7 @@ const nothingRemembered = (monotonicMs: number): CertificateMemory => ({
   failedHooks: undefined,
   hookRound: undefined,
   unprotected: new Set(),
+  failedProtection: undefined,
 })
 
 /** Nothing is ever asked again: who runs once ends when its certificate is accepted. */
@@ -74,6 +76,7 @@ export function forgetAnswers(memory: Memory): void {
     certificate.failedHooks = undefined
     certificate.hookRound = undefined
     certificate.unprotected.clear()
+    certificate.failedProtection = undefined
   }
   memory.rediscoveryFailed = false
 }

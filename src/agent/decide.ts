@@ -3,7 +3,7 @@ import { stopsJoining } from '../findings/policy.ts'
 import { coversNames } from '../pki/subject-names.ts'
 import type { Refusal } from '../store/pending-request.ts'
 import { refusedRenewalPauseMs } from './backoff.ts'
-import { isRecheckDue, isTimeFor } from './errands.ts'
+import { isProtectionDue, isRecheckDue, isTimeFor } from './errands.ts'
 import type { Observed, Outdated, SeenCertificate, SeenIdentity, SeenServing } from './observed.ts'
 import { budgetSpentUntilMs } from './rejoin.ts'
 
@@ -74,7 +74,7 @@ export function msUntilLapse({ identity }: Pick<SeenCertificate, 'identity'>, no
 }
 
 export function decide(seen: Observed, nowMs: number): Action {
-  if (seen.exposed.length > 0) return { kind: 'protect' }
+  if (isProtectionDue(seen, nowMs)) return { kind: 'protect' }
   const standing = standingOf(seen.identity, nowMs)
   const isForbidden = seen.violations.some(stopsJoining)
   // A node that has joined stays one, with the cluster that it knows: policy forbids to trust anew.
@@ -105,7 +105,7 @@ export function decide(seen: Observed, nowMs: number): Action {
 
 /** What is to be done for the serving certificate: the same way, by the node itself, and only once it is a node. */
 export function decideServing(seen: Observed, serving: SeenServing, nowMs: number): Action {
-  if (serving.exposed.length > 0) return { kind: 'protect' }
+  if (isProtectionDue(serving, nowMs)) return { kind: 'protect' }
   const isForbidden = seen.violations.some(stopsJoining)
   // Whose cluster is in doubt asks nothing of it, unless the doubt cannot be settled: then it is the one of before.
   const isKnown = seen.trust.kind === 'verified' || isForbidden || seen.rediscoveryFailed

@@ -1,10 +1,11 @@
 /**
- * What is done beside the way to a certificate: the hooks, and the recheck whether all is as it was. When each is due; one
+ * What is done beside the way to a certificate: the hooks, the recheck whether all is as it was, and the protection of what
+ * others may read. When each is due; one
  * that fails has a next attempt of its own and holds nothing else up. Pure.
  */
 import type { BootstrapError } from '../lib/errors.ts'
 import { retryDelayMs } from './backoff.ts'
-import type { FailedErrand, Observed } from './observed.ts'
+import type { FailedErrand, Observed, SeenCertificate } from './observed.ts'
 
 /** An hour, give or take a quarter: a fleet that was started at once does not ask at once. */
 export const RECHECK_INTERVAL_MS = 60 * 60 * 1000
@@ -25,18 +26,26 @@ export function isRecheckDue({ nextRecheckMs, failedRecheck, authentication }: O
   return authentication.kind === 'unasked' || (nextRecheckMs !== undefined && nowMs >= nextRecheckMs)
 }
 
+/** In every phase, before anything else: a key is read in a moment. */
+export const isProtectionDue = ({ exposed, failedProtection }: SeenCertificate, nowMs: number): boolean =>
+  exposed.length > 0 && isTimeFor(failedProtection, nowMs)
+
 /** Of one certificate; only the client's is rechecked. */
-export type FailedErrands = Pick<Observed, 'failedHooks'> & Partial<Pick<Observed, 'failedRecheck'>>
+export type FailedErrands = Pick<Observed, 'failedHooks' | 'failedProtection'> &
+  Partial<Pick<Observed, 'failedRecheck'>>
 
 /** Until an errand that failed is tried again, in ms; Infinity where that time has passed, or none failed. */
-export function msUntilNextAttempt({ failedHooks, failedRecheck }: FailedErrands, nowMs: number): number {
-  const waitsMs = [failedHooks, failedRecheck].map((failed) => (failed?.nextAttemptMs ?? Infinity) - nowMs)
+export function msUntilNextAttempt(failed: FailedErrands, nowMs: number): number {
+  const { failedHooks, failedRecheck, failedProtection } = failed
+  const waitsMs = [failedHooks, failedRecheck, failedProtection].map(
+    (failed) => (failed?.nextAttemptMs ?? Infinity) - nowMs,
+  )
   return Math.min(...waitsMs.filter((ms) => ms > 0), Infinity)
 }
 
-export type Errand = 'run-hooks' | 'recheck'
+export type Errand = 'run-hooks' | 'recheck' | 'protect'
 
-export const isErrand = (kind: string): kind is Errand => kind === 'run-hooks' || kind === 'recheck'
+export const isErrand = (kind: string): kind is Errand => ['run-hooks', 'recheck', 'protect'].includes(kind)
 
 /** `before`: how it failed the last time, where it did. `fraction` is uniform in [0, 1). */
 export function putOff(
@@ -46,7 +55,7 @@ export function putOff(
   { nowMs, fraction }: { nowMs: number; fraction: number },
 ): FailedErrand {
   const count = (before?.count ?? 0) + 1
-  const longestMs = errand === 'run-hooks' ? LONGEST_ERRAND_PAUSE_MS : undefined
+  const longestMs = errand === 'recheck' ? undefined : LONGEST_ERRAND_PAUSE_MS
   const failure = { error, count, elapsedMs: 0, attemptMs: Infinity, longestMs }
   return { error, count, nextAttemptMs: nowMs + retryDelayMs(failure, fraction) }
 }

@@ -59,13 +59,16 @@ export class Failures {
   #putOff(errand: Errand, { track, error, seen }: Failed): void {
     const { clock, random } = this.#ports
     const certificate = track.kind.name === 'serving' ? seen.serving : seen
-    const before = errand === 'recheck' ? this.#memory.failedRecheck : certificate?.failedHooks
-    const put = putOff(errand, error, before, { nowMs: clock.nowMs(), fraction: random.fraction() })
-    if (errand === 'recheck') this.#memory.failedRecheck = put
-    else {
-      const about = certificate?.hooks?.certificate ?? ''
-      memoryOf(this.#memory, track.kind).failedHooks = { ...put, certificate: about }
+    const memory = memoryOf(this.#memory, track.kind)
+    const failed = {
+      recheck: this.#memory.failedRecheck,
+      'run-hooks': certificate?.failedHooks,
+      protect: memory.failedProtection,
     }
+    const put = putOff(errand, error, failed[errand], { nowMs: clock.nowMs(), fraction: random.fraction() })
+    if (errand === 'recheck') this.#memory.failedRecheck = put
+    else if (errand === 'protect') memory.failedProtection = put
+    else memory.failedHooks = { ...put, certificate: certificate?.hooks?.certificate ?? '' }
     this.#tell('warn', error, put.nextAttemptMs)
   }
 

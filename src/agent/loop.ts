@@ -149,7 +149,9 @@ export class Loop {
       track.succeed(action)
       this.#tally.add({ kind: track.kind.name, action: action.kind, outcome: 'succeeded' })
       if (action.kind === 'recheck') this.#memory.failedRecheck = undefined
-      if (action.kind === 'run-hooks') memoryOf(this.#memory, track.kind).failedHooks = undefined
+      const memory = memoryOf(this.#memory, track.kind)
+      if (action.kind === 'run-hooks') memory.failedHooks = undefined
+      if (action.kind === 'protect') memory.failedProtection = undefined
     } catch (thrown) {
       if (!turn.signal.aborted) await this.#fail(track, thrown, action.kind)
     }

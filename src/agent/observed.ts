@@ -91,6 +91,8 @@ export interface SeenCertificate {
   exposed: readonly string[]
   /** Those of them with a key where that had no effect. */
   unprotected: readonly string[]
+  /** Of writing them again. */
+  failedProtection: FailedErrand | undefined
   /** Paths of files that are of no use any more, as a crash leaves them. */
   leftOver: readonly string[]
   /** Everything odd about it on the disk, by name. */
@@ -145,6 +147,7 @@ export interface CertificateMemory {
   hookRound: { certificate: string; ended: Map<string, BootstrapError | undefined> } | undefined
   /** Paths of files that others may read after they were written for their owner alone. */
   unprotected: Set<string>
+  failedProtection: FailedErrand | undefined
 }
 
 /** What is known beside the disk. Its own fields are those of the client certificate. */

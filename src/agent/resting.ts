@@ -11,13 +11,15 @@ export const isJoined = (because: RestReason): boolean => because === 'fresh' ||
 
 /** All that is wrong with a certificate in force, or beside it: the worst first. */
 export function allBesideTheWay(seen: Observed): BootstrapError[] {
-  const { authentication, bundle, failedRecheck, failedHooks, violations, isUntried } = seen
+  const { authentication, bundle, failedRecheck, failedProtection, failedHooks, violations, isUntried } = seen
   const refused = authentication.kind === 'refused' ? authentication.error : undefined
   const forbidden = violations.length > 0 ? policyError(violations) : undefined
   const heldBack = bundle?.kind === 'held-back' ? bundle.error : undefined
   // What keeps a first certificate from its first use keeps the node from being one; policy does not.
   const [worse, lesser] = isUntried ? [failedRecheck?.error, forbidden] : [forbidden, failedRecheck?.error]
-  return [refused, worse, lesser, heldBack, failedHooks?.error].filter((error) => error !== undefined)
+  return [refused, worse, failedProtection?.error, lesser, heldBack, failedHooks?.error].filter(
+    (error) => error !== undefined,
+  )
 }
 
 export const besideTheWay = (seen: Observed): BootstrapError | undefined => allBesideTheWay(seen)[0]
@@ -28,7 +30,7 @@ export const restingError = (seen: Observed, because: RestReason): BootstrapErro
 
 /** Of the serving certificate, likewise. */
 export function servingRestError(serving: SeenServing, because: RestReason): BootstrapError | undefined {
-  if (because === 'fresh' || because === 'untried') return serving.failedHooks?.error
+  if (because === 'fresh' || because === 'untried') return (serving.failedProtection ?? serving.failedHooks)?.error
   if (because === 'budget-spent')
     return new BootstrapError('serving-budget-spent', spentBudget(serving, 'for the serving certificate'))
   return waitingError({ ...serving, violations: [] }, because)

@@ -86,6 +86,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     lastRefusal: recorded,
     ...(memory.retryRefused ? NO_KEYS : timesOf(ledger, configurationDigest(configuration))),
     exposed: exposed.filter((file) => !isHopeless(file)).map(({ path }) => path),
+    failedProtection: exposed.length > 0 ? memory.failedProtection : undefined,
     unprotected: exposed.filter((file) => file.holdsKey && isHopeless(file)).map(({ path }) => path),
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',

@@ -34,6 +34,9 @@ const leadOf = (clock: Clock): number => clock.nowMs() - clock.monotonicMs()
 export function bringForward(memory: Memory, byMs: number): void {
   memory.nextTokenQuestionMs -= byMs
   if (memory.nextRecheckMs !== undefined) memory.nextRecheckMs -= byMs
-  for (const failed of [memory.failedRecheck, memory.failedHooks, memory.serving.failedHooks])
-    if (failed !== undefined) failed.nextAttemptMs -= byMs
+  const ofBoth = [memory, memory.serving].flatMap(({ failedHooks, failedProtection }) => [
+    failedHooks,
+    failedProtection,
+  ])
+  for (const failed of [memory.failedRecheck, ...ofBoth]) if (failed !== undefined) failed.nextAttemptMs -= byMs
 }

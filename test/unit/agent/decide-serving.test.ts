@@ -30,6 +30,7 @@ const none: SeenServing = {
   failedHooks: undefined,
   pending: undefined,
   exposed: [],
+  failedProtection: undefined,
   unprotected: [],
   outdated: undefined,
   request: undefined,

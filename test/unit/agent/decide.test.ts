@@ -487,6 +487,7 @@ describe('decide: for any facts and any time', () => {
     leftOver: fc.constantFrom([], ['/a']),
     oddities: fc.constant([]),
     failedHooks: anyFailure,
+    failedProtection: anyFailure,
     authentication: fc.constantFrom<SeenAuthentication>({ kind: 'unasked' }, { kind: 'accepted', atMs: NOW_MS }),
     bundle: fc.constant(undefined),
     nextRecheckMs: fc.option(anyMs, { nil: undefined }),
@@ -527,7 +528,8 @@ describe('decide: for any facts and any time', () => {
   it('protects what others may read of its keys before anything else', () => {
     fc.assert(
       fc.property(anySeen, anyMs, (seen, nowMs) => {
-        assert.equal(decide(seen, nowMs).kind === 'protect', seen.exposed.length > 0)
+        const isPutOff = (seen.failedProtection?.nextAttemptMs ?? nowMs) > nowMs
+        assert.equal(decide(seen, nowMs).kind === 'protect', seen.exposed.length > 0 && !isPutOff)
       }),
     )
   })

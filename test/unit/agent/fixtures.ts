@@ -132,6 +132,7 @@ export const NOTHING_ODD = {
   oddities: [],
   failedHooks: undefined,
   exposed: [],
+  failedProtection: undefined,
   unprotected: [],
   outdated: undefined,
   authentication: { kind: 'accepted', atMs: NOW_MS },

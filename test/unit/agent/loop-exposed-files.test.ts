@@ -119,6 +119,44 @@ describe('Loop: a pending-request.pem that others may read', () => {
     })
 })
 
+describe('Loop: where a file that others may read cannot be written', () => {
+  const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
+
+  /** Its kubeconfig can be read by others from the first hour on, and that of /etc cannot be changed for two days. */
+  function withReadOnlyEtc(): Stage {
+    const stage = new Stage({ maxReports: 50_000 })
+    const beganMs = stage.clock.monotonicMs()
+    const passedMs = (): number => stage.clock.monotonicMs() - beganMs
+    stage.files.fault = (method, path) => {
+      if (method === 'createSynced' && path.startsWith('/etc/') && passedMs() > HOUR_MS && passedMs() < 2 * DAY_MS)
+        throw new BootstrapError('storage-read-only', `${path} cannot be written (EROFS)`)
+    }
+    stage.clock.afterSleep = () => {
+      const entry = stage.files.entries.get(KUBECONFIG)
+      if (entry !== undefined && passedMs() > HOUR_MS && passedMs() < 2 * HOUR_MS) entry.mode = 0o644
+    }
+    return stage
+  }
+
+  it('the renewal comes all the same, and the status says what others may read', async () => {
+    const stage = withReadOnlyEtc()
+    await stage.runFor(1.5 * DAY_MS)
+    assert.ok(stage.cluster.posts.length >= 2)
+    const { state, joined, problem } = stage.status
+    assert.deepEqual([state, joined, problem?.code], ['degraded', true, 'storage-read-only'])
+    assert.match(problem?.nextAttemptAt ?? '', /^2026-/)
+  })
+
+  it('it is tried at most every half an hour in the long run, and done within an hour of when it can be', async () => {
+    const stage = withReadOnlyEtc()
+    await stage.runFor(2 * DAY_MS + HOUR_MS)
+    const tried = linesAbout(stage, 'code', 'storage-read-only').length
+    assert.ok(tried >= 40 && tried <= 125, String(tried))
+    assert.equal(stage.files.entries.get(KUBECONFIG)?.mode, 0o600)
+    assert.equal(stage.status.state, 'healthy')
+  })
+})
+
 describe('Loop: on a file system that keeps no modes', () => {
   const withServing = configurationWith({ discovery: pinless, certificate: { serving: { addresses: ['10.0.0.21'] } } })
 
