@@ -1,4 +1,4 @@
-/** The commands as data: help, argument parsing and, in time, completions and man pages are made from this one table. */
+/** The commands as data: help, argument parsing, completions and the manual page are made from this one table. */
 
 export interface OptionDescription {
   type: 'string' | 'boolean'
@@ -62,11 +62,14 @@ export const COMMANDS = [
     name: 'status',
     summary: 'show where the node stands',
     details: [
-      'For any user: where join.yaml is not readable, /run/node-bootstrap is looked at, or --runtime. Exits with 0 when the node is healthy, 75 while it waits, 69 when no agent runs or ran here, and otherwise with the exit status of what is wrong.',
+      'For any user: where /etc/node-bootstrap/join.yaml is not readable, or holds a mistake, /run/node-bootstrap is looked at, or --runtime. Exits with 0 when the node is healthy, 75 while it waits, 69 when no agent runs or the one that runs does not keep its status, and otherwise with the exit status of what is wrong.',
     ],
     options: {
       config: configOption,
-      json: { type: 'boolean', description: 'print it as JSON: status.json, and whether its agent runs' },
+      json: {
+        type: 'boolean',
+        description: 'print it as JSON: status.json, whether its agent runs, and whether it keeps that true',
+      },
       runtime: runtimeOption,
     },
   },
@@ -75,7 +78,7 @@ export const COMMANDS = [
     summary: 'wait until the node has joined, is renewed, is healthy, or serves',
     details: [
       'For any user, as status. joined: a valid certificate, which the API server has accepted and does not refuse, and its kubeconfig are in place. renewed: the certificate (with --serving, the one for the kubelet’s server) is another than when the waiting began. healthy: a running agent says that all is well. serving: there is a valid serving certificate. Each change of the state is printed to standard error on the way.',
-      'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs, 77 when the request was denied, 75 when it is only not yet so.',
+      'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs or the one that runs does not keep its status, 77 when the request was denied, 75 when it is only not yet so.',
     ],
     options: {
       for: { type: 'string', value: 'GOAL', description: 'required: joined, renewed, healthy or serving' },
@@ -96,7 +99,10 @@ export const COMMANDS = [
       config: configOption,
       serving: { type: 'boolean', description: 'the certificate for the kubelet’s server, in place of the node’s own' },
       timeout: timeoutOption,
-      'no-wait': { type: 'boolean', description: 'only ask the agent that runs, and do not wait for it' },
+      'no-wait': {
+        type: 'boolean',
+        description: 'where an agent runs: only ask it, and do not wait for the certificate',
+      },
     },
   },
   {
