@@ -16,9 +16,10 @@ export interface ServingInput {
   failure: FailureFacts | undefined
 }
 
-/** There is one that is valid now, for all that is wanted of it. */
+/** There is one where the kubelet looks that is valid now, for all that is wanted of it. */
 export const isServed = ({ identity, names }: SeenServing, nowMs: number): boolean =>
   identity.kind === 'ours' &&
+  !identity.misplaced &&
   isValid(standingOf(identity, nowMs)) &&
   coversNames(identity.pair.certificate.subjectNames, names)
 
