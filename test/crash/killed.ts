@@ -149,9 +149,12 @@ const pointsOf = (effects: readonly TracedEffect[]): KillPoint[] =>
     ]
   })
 
-/** There is nothing more to do, for either certificate. */
-const isAtRest = ({ state, summary, serving }: Status): boolean =>
-  state === 'healthy' && summary.startsWith('joined') && (serving?.summary.includes('is renewed at') ?? true)
+/** There is nothing more to do for either certificate, and the CA bundle, which is looked at last, is in force. */
+const isAtRest = ({ state, summary, serving, cluster }: Status): boolean =>
+  state === 'healthy' &&
+  cluster?.published?.is === 'in-force' &&
+  summary.startsWith('joined') &&
+  (serving?.summary.includes('is renewed at') ?? true)
 
 /** An agent that dies before it rests needs no word; rejects, and ends it, where it never does. */
 async function endOnceAtRest(agent: AgentProcess, statusPath: string): Promise<void> {
