@@ -153,7 +153,9 @@ export class Loop {
       if (action.kind === 'run-hooks') memory.failedHooks = undefined
       if (action.kind === 'protect') memory.failedProtection = undefined
     } catch (thrown) {
-      if (!turn.signal.aborted) await this.#fail(track, thrown, action.kind)
+      // A hook is broken off by nothing but the agent's end: what it fails with counts, also where it caused the reload itself.
+      const breakOff = action.kind === 'run-hooks' ? turn.stopped : turn.signal
+      if (!breakOff.aborted) await this.#fail(track, thrown, action.kind)
     }
   }
 

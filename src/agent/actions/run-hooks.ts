@@ -42,12 +42,13 @@ export async function runHooks(context: ActionContext): Promise<Extent> {
       done.push(next.digest)
       await record(done, false)
     }
-    // Not before: one whose success could not be written down is run again.
-    ended.set(next.digest, failure)
+    // Not before: one whose success could not be written down is run again. Where a reload has begun another round, it counts there.
+    roundOf(certificateMemory, certificate).set(next.digest, failure)
     if (others.length > 0) return 'in part'
   }
+  const round = roundOf(certificateMemory, certificate)
   certificateMemory.hookRound = undefined
-  const failure = [...ended.values()].find((each) => each !== undefined)
+  const failure = hooks.map(({ digest }) => round.get(digest)).find((each) => each !== undefined)
   if (failure !== undefined) throw failure
   await record(done, true)
   return 'whole'

@@ -177,6 +177,19 @@ describe('Loop: hooks', () => {
     assert.deepEqual(aborted, [false, false])
   })
 
+  it('that reload the agent and fail are tried again after pauses, and hold no other hook up', async () => {
+    const { stage, programs } = stageWith((program) => {
+      if (program !== '/bin/announce') return undefined
+      stage.loop.retryNow()
+      return { kind: 'exited', status: 1 }
+    })
+    await stage.runFor(10 * MINUTE_MS)
+    const runs = programs().filter((program) => program === '/bin/announce').length
+    assert.ok(runs >= 2 && runs <= 60, String(runs))
+    assert.equal(programs().length - runs, 1)
+    assert.equal(stage.status.problem?.code, 'hook-failed')
+  })
+
   it('leave no record where there are none', async () => {
     const { stage } = stageWith(() => undefined, { configuration: configurationWith({ discovery: pinless }) })
     await stage.runFor(HOUR_MS)
