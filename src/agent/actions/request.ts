@@ -40,10 +40,14 @@ export async function submit(context: ActionContext, requester: Requester): Prom
     keepInMind(certificateMemory, request)
     logOutcome(context, request)
   } catch (thrown) {
-    certificateMemory.mayAppearUntilMs = ports.clock.monotonicMs() + LONGEST_ARRIVAL_MS
+    if (!isTurnedAway(thrown)) certificateMemory.mayAppearUntilMs = ports.clock.monotonicMs() + LONGEST_ARRIVAL_MS
     throw thrown
   }
 }
+
+/** The API server let nothing through: it can create nothing later either. */
+const isTurnedAway = (thrown: unknown): boolean =>
+  thrown instanceof BootstrapError && (thrown.code === 'unauthorized' || thrown.code === 'forbidden')
 
 /** It is there: nothing that was sent can create it any more. */
 function keepInMind(memory: CertificateMemory, request: ObservedRequest): void {

@@ -5,7 +5,7 @@ import type { StatusBody } from '../../../src/agent/status.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { keyAlgorithmOf } from '../../../src/pki/private-key.ts'
-import type { FakeCluster } from './fakes.ts'
+import { statusResponse, type FakeCluster } from './fakes.ts'
 import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
 import { pinless, Stage } from './loop-stage.ts'
 
@@ -294,6 +294,27 @@ describe('Loop: a request that the cluster creates after its sender has stopped 
     await again.runFor(HOUR_MS)
     assert.ok(codes.has('request-in-doubt'))
     checkFollowed(again)
+  })
+
+  it('is not waited for where the API server turned it away', async () => {
+    const stage = new Stage({ configuration: joinYaml() })
+    stage.cluster.fault = ({ method }) => (method === 'POST' ? statusResponse(403, 'forbidden') : undefined)
+    let editedAtMs: number | undefined
+    stage.clock.afterSleep = () => {
+      if (editedAtMs !== undefined) return
+      editedAtMs = stage.clock.monotonicMs()
+      stage.cluster.fault = () => undefined
+      stage.loop.reconfigure(joinYaml(OTHER_KEY))
+    }
+    stage.onReport = ({ state }) => {
+      if (state === 'healthy') stage.stop()
+    }
+    await stage.run()
+    assert.equal(stage.clock.monotonicMs(), editedAtMs)
+    assert.deepEqual(
+      stage.lines.flatMap(({ fields }) => fields['code'] ?? []),
+      ['forbidden'],
+    )
   })
 
   it('is waited for no longer than a server may take, where nothing comes', async () => {
