@@ -9,9 +9,14 @@ import type { Observed } from './observed.ts'
 export const isInPlace = (seen: Observed, nowMs: number): boolean =>
   isValid(standingOf(seen.identity, nowMs)) && seen.published && !seen.isUntried
 
-/** The same, and the API server has not refused it since: not even once, which is no reason to replace it yet. */
+/**
+ * The same, the kubelet finds it, and the API server has not refused it since: not even once, which is no reason to replace
+ * it yet.
+ */
 export const isJoinedAt = (seen: Observed, nowMs: number): boolean =>
-  isInPlace(seen, nowMs) && seen.authentication.kind !== 'refused'
+  isInPlace(seen, nowMs) && isLinked(seen) && seen.authentication.kind !== 'refused'
+
+const isLinked = ({ identity }: Observed): boolean => identity.kind === 'ours' && !identity.isBehindLink
 
 /** What of a published status lapses with the certificate. */
 interface Lapsing {

@@ -28,6 +28,8 @@ export type SeenIdentity =
       overdueAtMs: number
       /** It is not, or not as it should be, what the link leads to. */
       misplaced: boolean
+      /** The link leads elsewhere: who loads what it leads to, as the kubelet does, does not get this pair. */
+      isBehindLink: boolean
       /** The API server has refused it twice, a pause apart: it is as good as lost, until it is accepted again. */
       isRefused: boolean
     }

@@ -168,7 +168,7 @@ async function seeIdentity(
   const isKubelets = configuration.certificate.rotation.owner === 'kubelet'
   if (current !== undefined && !isKubelets) {
     const { pair, misplacement } = current
-    const identity = oursFrom(pair, look, { misplaced: misplacement !== undefined, askedRenewal })
+    const identity = oursFrom(pair, look, { misplaced: misplacement !== undefined, isBehindLink: false, askedRenewal })
     return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
   }
   const dated = (await readDatedPairs(files, place)).filter(
@@ -176,7 +176,7 @@ async function seeIdentity(
   )
   const newest = isKubelets ? newestOfKubelet(current?.pair, dated) : longestValid(dated)
   if (newest === undefined) return { identity: { kind: 'unusable' }, ...(oddity && { oddity }) }
-  const identity = oursFrom(newest, look, { misplaced: !isKubelets, askedRenewal })
+  const identity = oursFrom(newest, look, { misplaced: !isKubelets, isBehindLink: current === undefined, askedRenewal })
   if (newest === current?.pair) return { identity }
   // The kubelet leaves a gap between its new pair and the move of the link: that is never a reason to move it for it.
   const seen = isKubelets ? 'link-behind-kubelet' : oddity
@@ -199,7 +199,7 @@ function newestOfKubelet(
 function oursFrom(
   pair: CertificatePair,
   { configuration, names, refusedFingerprint }: Look,
-  { misplaced, askedRenewal }: { misplaced: boolean; askedRenewal: string | undefined },
+  { askedRenewal, ...place }: { misplaced: boolean; isBehindLink: boolean; askedRenewal: string | undefined },
 ): SeenIdentity {
   const { owner, window } = configuration.certificate.rotation
   const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
@@ -207,7 +207,7 @@ function oursFrom(
   // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
   if (owner === 'kubelet') {
     const overdueAtMs = notBeforeMs + KUBELET_RENEWS_BY * (notAfterMs - notBeforeMs)
-    return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs: notAfterMs, overdueAtMs }
+    return { kind: 'ours', pair, ...place, isRefused, rotateAtMs: notAfterMs, overdueAtMs }
   }
   // What the operator wants renewed, or is for other names and addresses than it is to be for by now, has been due from its
   // first moment on, whatever the clock says.
@@ -215,7 +215,7 @@ function oursFrom(
     askedRenewal === fingerprint || (names !== undefined && !suitsNames(pair.certificate.subjectNames, names))
   const deadlineMs = rotationDeadline(pair, window)
   const overdueAtMs = overdueDeadline(deadlineMs, notAfterMs)
-  return { kind: 'ours', pair, misplaced, isRefused, rotateAtMs: isDue ? notBeforeMs : deadlineMs, overdueAtMs }
+  return { kind: 'ours', pair, ...place, isRefused, rotateAtMs: isDue ? notBeforeMs : deadlineMs, overdueAtMs }
 }
 
 /** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */

@@ -19,7 +19,7 @@ export interface ServingInput {
 /** There is one where the kubelet looks that is valid now, for all that is wanted of it. */
 export const isServed = ({ identity, names }: SeenServing, nowMs: number): boolean =>
   identity.kind === 'ours' &&
-  !identity.misplaced &&
+  !identity.isBehindLink &&
   isValid(standingOf(identity, nowMs)) &&
   coversNames(identity.pair.certificate.subjectNames, names)
 

@@ -127,7 +127,7 @@ function stateOf(input: StatusInput): State {
     const problem = failure?.error ?? besideTheWay(seen) ?? lateRenewal(seen, CLIENT, nowMs)
     const isHeldUp = action.kind === 'rest' && restingError(seen, action.because) !== undefined
     if (problem !== undefined || isHeldUp) return 'degraded'
-    if (seen.authentication.kind === 'unasked') return 'waiting'
+    if (seen.authentication.kind === 'unasked' || !isJoinedAt(seen, nowMs)) return 'waiting'
     return serves(input)
   }
   if (action.kind === 'rest') return WAITING.includes(action.because) ? 'waiting' : 'failed'

@@ -148,6 +148,7 @@ export const identityOf = (pair: CertificatePair, rotateAtMs: number): SeenIdent
   rotateAtMs,
   overdueAtMs: Infinity,
   misplaced: false,
+  isBehindLink: false,
   isRefused: false,
 })
 

@@ -354,3 +354,28 @@ describe('Loop: a refusal from the future', () => {
     assert.equal(stage.status.state, 'healthy')
   })
 })
+
+describe('Loop: a link to the certificate that is gone and cannot be made again', () => {
+  const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
+
+  it('is no node that has joined, for the kubelet finds no certificate; and is one again once it can be made', async () => {
+    const stage = new Stage()
+    let isReadOnly = false
+    stage.files.fault = (method, path) => {
+      if (isReadOnly && ['symlink', 'rename', 'remove'].includes(method) && path.includes('/pki/'))
+        throw new BootstrapError('storage-read-only', `${path} cannot be linked (EROFS)`)
+    }
+    anHourAfterJoining(stage, () => {
+      isReadOnly = true
+      stage.files.entries.delete(CURRENT)
+    })
+    await stage.runFor(2 * HOUR_MS)
+    assert.deepEqual([stage.status.state, stage.status.joined], ['degraded', false])
+    assert.equal(stage.status.problem?.code, 'storage-read-only')
+    isReadOnly = false
+    const again = new Stage({ clock: stage.clock, files: stage.files, cluster: stage.cluster })
+    await again.runFor(HOUR_MS)
+    assert.deepEqual([again.status.state, again.status.joined], ['healthy', true])
+    assert.equal(again.cluster.posts.length, 1)
+  })
+})

@@ -56,7 +56,9 @@ const anyOutcome = fc.constantFrom<Outcome | undefined>(
 )
 const anyIdentity: fc.Arbitrary<SeenIdentity> = fc.oneof(
   fc.constantFrom<SeenIdentity>({ kind: 'absent' }, { kind: 'unusable' }),
-  fc.record({ misplaced: rarely, isRefused: rarely }).map((odd): SeenIdentity => ({ ...ours, ...odd })),
+  fc
+    .record({ misplaced: rarely, isBehindLink: rarely, isRefused: rarely })
+    .map((odd): SeenIdentity => ({ ...ours, ...odd })),
 )
 const anyAuthentication = fc.constantFrom<SeenAuthentication>(
   { kind: 'unasked' },
@@ -164,6 +166,7 @@ describe('statusOf, whatever is seen', () => {
     always(({ joined }, seen, nowMs) => {
       if (!joined) return
       assert.ok(isValid(standingOf(seen.identity, nowMs)) && seen.published && !seen.isUntried)
+      assert.ok(seen.identity.kind === 'ours' && !seen.identity.isBehindLink)
       assert.notEqual(seen.authentication.kind, 'refused')
     })
   })
