@@ -43,8 +43,8 @@ export function goalReached(goal: Goal, kind: CertificateKind = CLIENT): (publis
     const certificate = publishedCertificate(status, kind)
     if (goal === 'serving') return Date.parse(certificate?.notAfter ?? '') > systemClock.nowMs()
     if (goal === 'healthy') return isKept(published) && status.state === 'healthy'
-    const fingerprint = status.joined ? certificate?.fingerprint : undefined
-    first ??= fingerprint
-    return fingerprint !== undefined && fingerprint !== first
+    // One that the API server has refused for now is there as well; one that has lapsed is not.
+    first ??= status.joined || status.state === 'degraded' ? certificate?.fingerprint : undefined
+    return status.joined && first !== undefined && certificate?.fingerprint !== first
   }
 }

@@ -184,6 +184,16 @@ describe('wait', () => {
     ],
     [
       'renewed',
+      'is another certificate than one that was refused when it began',
+      [
+        published('degraded', { ...old, joined: false }),
+        published('degraded', { ...renewed, joined: false }),
+        published('healthy', renewed),
+      ],
+      [false, false, true],
+    ],
+    [
+      'renewed',
       'counts no certificate that has lapsed',
       [published('waiting', old), published('healthy', renewed)],
       [false, false],
