@@ -44,9 +44,16 @@ function eventOf(record: HookRecord, isCurrent: boolean): HookEvent {
 
 function named(configured: HooksConfiguration, event: HookEvent): DueHook[] {
   const key = event === 'joined' ? 'afterJoin' : 'afterRenew'
-  return configured[key].map((hook, index) => ({
-    name: `hooks.${key}[${index}] (${hook.kind === 'command' ? (hook.command[0] ?? '') : `reload-or-restart ${hook.units.join(' ')}`})`,
-    digest: `sha256:${sha256Hex(Buffer.from(JSON.stringify(hook)))}`,
-    hook,
-  }))
+  const seen = new Map<string, number>()
+  return configured[key].map((hook, index) => {
+    const text = JSON.stringify(hook)
+    const count = (seen.get(text) ?? 0) + 1
+    seen.set(text, count)
+    return {
+      name: `hooks.${key}[${index}] (${hook.kind === 'command' ? (hook.command[0] ?? '') : `reload-or-restart ${hook.units.join(' ')}`})`,
+      // What stands there twice is run twice.
+      digest: `sha256:${sha256Hex(Buffer.from(count === 1 ? text : `${text} ${count}`))}`,
+      hook,
+    }
+  })
 }

@@ -89,6 +89,15 @@ describe('dueHooks', () => {
       assert.equal(due?.event ?? '', event)
     })
 
+  it('that stand there twice are two: the second is still due when one has succeeded', () => {
+    const twice = { ...configured, afterJoin: [announce, restart, announce] }
+    const once = record('joined', [announce, restart], false)
+    const [left, ...more] = dueHooks(twice, once, 'one', 'joined')?.hooks ?? []
+    assert.deepEqual([left?.hook, left?.name, more], [announce, 'hooks.afterJoin[2] (/bin/announce)', []])
+    const both = { ...once, done: [...once.done, left?.digest ?? ''], isComplete: true }
+    assert.equal(dueHooks(twice, both, 'one', 'joined'), undefined)
+  })
+
   it('are named without their arguments', () => {
     const names = dueHooks(configured, undefined, 'one', 'joined')?.hooks.map(({ name }) => name)
     assert.deepEqual(names, [

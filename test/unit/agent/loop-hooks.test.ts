@@ -94,6 +94,19 @@ describe('Loop: hooks', () => {
       assert.equal(stage.status.state, 'healthy')
     })
 
+  it('that stand there twice are run twice, and one that fails is run again alone', async () => {
+    const twice = { command: ['/bin/announce'] }
+    const { stage, programs } = stageWith(
+      (_program, count) => (count === 1 ? { kind: 'exited', status: 1 } : undefined),
+      {
+        configuration: configurationWith({ discovery: pinless, hooks: { afterJoin: [twice, twice] } }),
+      },
+    )
+    await stage.runFor(HOUR_MS)
+    assert.deepEqual(programs(), Array<string>(3).fill('/bin/announce'))
+    assert.equal(stage.status.state, 'healthy')
+  })
+
   it('that never succeed hold no renewal up', async () => {
     const { stage } = stageWith(() => ({ kind: 'exited', status: 1 }), { maxReports: 20_000 })
     await stage.runFor(2 * DAY_MS)
