@@ -8,10 +8,14 @@ import { standingOf } from './decide.ts'
 import type { SeenCertificate } from './observed.ts'
 import { refusalError } from './refusal.ts'
 
-/** It is due, and its request still waits when its time is over, or the one before was refused and no certificate has come since. */
-function isRenewalLate({ identity, request, lastRefusal }: SeenCertificate, nowMs: number): boolean {
+/**
+ * It is due, and its request still waits when its time is over, or the one before was refused and no certificate has come
+ * since. A request that is looked up again waits as it did before.
+ */
+function isRenewalLate({ identity, pending, request, lastRefusal }: SeenCertificate, nowMs: number): boolean {
   if (identity.kind !== 'ours' || standingOf(identity, nowMs) !== 'due') return false
-  const isOpen = request?.outcome.kind === 'pending' || request?.outcome.kind === 'approved'
+  const { kind } = request?.outcome ?? { kind: 'pending' }
+  const isOpen = pending !== undefined && (kind === 'pending' || kind === 'approved')
   return lastRefusal !== undefined || (isOpen && nowMs >= identity.overdueAtMs)
 }
 
@@ -27,8 +31,13 @@ export function lateRenewal(seen: SeenCertificate, kind: CertificateKind, nowMs:
   return new BootstrapError(code, `${what}${before}; the ${kind.title} ends at ${end}`, { hint })
 }
 
+const ANOTHER = {
+  what: 'another renewal is under way',
+  hint: 'ask who refuses the requests of this node',
+}
+
 function standOf(seen: SeenCertificate, kind: CertificateKind): { what: string; hint: string } {
-  const { request } = seen
+  const { request, pending, lastRefusal } = seen
   switch (request?.outcome.kind) {
     case 'pending':
       return {
@@ -42,8 +51,12 @@ function standOf(seen: SeenCertificate, kind: CertificateKind): { what: string; 
         what: `the renewal ${request.name} is approved, but not signed yet`,
         hint: 'look at the signer on the control plane: the kube-controller-manager, with its --cluster-signing-cert-file',
       }
+    case undefined:
+      return lastRefusal === undefined && pending !== undefined
+        ? { what: `the renewal ${pending.name} is looked up again`, hint: 'status says soon what it waits for' }
+        : ANOTHER
     default:
-      return { what: 'another renewal is under way', hint: 'ask who refuses the requests of this node' }
+      return ANOTHER
   }
 }
 

@@ -31,7 +31,7 @@ export class Told {
     client: new Map(),
     serving: new Map(),
   }
-  /** Of each renewal that is late, what was told. */
+  /** Of the last renewal that was late, what was told: while it is looked up again it is no other one. */
   readonly #late: Record<CertificateKind['name'], string | undefined> = { client: undefined, serving: undefined }
   /** Why it rests, while it does. */
   #resting: RestReason | undefined
@@ -93,9 +93,9 @@ export class Told {
   /** That a renewal is late, each time that what it waits for is another. */
   tellOfLate({ track: { kind }, certificate, action }: Step, nowMs: number): void {
     const late = action.kind === 'await-outcome' ? lateRenewal(certificate, kind, nowMs) : undefined
-    if (late !== undefined && this.#late[kind.name] !== late.message)
-      this.#log.warn(late.message, { certificate: kind.name, code: late.code, hint: late.hint })
-    this.#late[kind.name] = late?.message
+    if (late === undefined || this.#late[kind.name] === late.message) return
+    this.#log.warn(late.message, { certificate: kind.name, code: late.code, hint: late.hint })
+    this.#late[kind.name] = late.message
   }
 
   /** Something is done: the next rest is told. */

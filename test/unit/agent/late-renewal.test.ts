@@ -45,7 +45,7 @@ const waiting: Observed = {
 const lastRefusal = refusalAt(rotateAtMs)
 const awaitOutcome: Action = { kind: 'await-outcome', as: 'node' }
 
-const statusAt = (nowMs: number, seen: Partial<Observed> = {}, action = awaitOutcome): StatusBody =>
+const statusAt = (nowMs: number, seen: Partial<Observed> = {}, action: Action = awaitOutcome): StatusBody =>
   statusOf({ configuration, seen: { ...waiting, ...seen }, action, failure: undefined, serving: undefined, nowMs })
 
 describe('a renewal that waits for approval', () => {
@@ -77,6 +77,13 @@ describe('a renewal that waits for approval', () => {
       const { state, joined, problem } = statusAt(nowMs, seen)
       assert.deepEqual([state, joined, problem?.code], expected)
     })
+
+  it('is late all the same while it is looked up again', () => {
+    const { state, problem } = statusAt(overdueAtMs, { request: undefined }, { kind: 'submit', as: 'node' })
+    assert.deepEqual([state, problem?.code], ['degraded', 'renewal-not-approved'])
+    assert.match(problem?.message ?? '', new RegExp(`^the renewal ${name} is looked up again; the certificate ends`))
+    assert.equal(statusAt(overdueAtMs - 1, { request: undefined }).state, 'healthy')
+  })
 
   it('names, when it is late, the request, since when it waits, the end, and the command that approves it', () => {
     const status = statusAt(overdueAtMs)
@@ -199,5 +206,25 @@ describe('Loop: a renewal that nobody approves', () => {
     }
     await stage.runFor(HOUR_MS)
     assert.deepEqual([refusals.size, stage.cluster.posts.length], [3, 5])
+  })
+
+  it('is told once, and stays late, however often its watch breaks and it is looked up again', async () => {
+    const stage = await renewing('leave')
+    let lateAtMs = Infinity
+    let sleeps = 0
+    stage.onReport = ({ state, certificate }) => {
+      const { renewAt, notAfter } = certificate ?? {}
+      lateAtMs = overdueDeadline(Date.parse(renewAt ?? ''), Date.parse(notAfter ?? ''))
+      if (stage.clock.nowMs() >= lateAtMs) assert.equal(state, 'degraded', stage.status.summary)
+    }
+    stage.clock.afterSleep = () => {
+      if (stage.clock.nowMs() < lateAtMs) return
+      if (sleeps === 9) stage.stop()
+      sleeps += 1
+      if (sleeps % 2 === 1) stage.cluster.restart()
+    }
+    await stage.run()
+    assert.ok(stage.cluster.posts.length >= 4, `${stage.cluster.posts.length}: it was not looked up again`)
+    assert.equal(stage.lines.filter(({ fields }) => fields['code'] === 'renewal-not-approved').length, 1)
   })
 })
