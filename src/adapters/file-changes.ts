@@ -17,6 +17,7 @@ export interface OpenFile extends AsyncDisposable {
   chmod: (mode: number) => Promise<void>
   /** From where the file stands, all of it. */
   write: (data: Uint8Array) => Promise<void>
+  setModified: (ms: number) => Promise<void>
   sync: () => Promise<void>
 }
 
@@ -26,6 +27,7 @@ export async function openFile(path: string, flags: number, mode?: number): Prom
   return {
     chmod: (bits) => promisify(fs.fchmod)(descriptor, bits),
     write: (data) => writeFile(descriptor, data),
+    setModified: (ms) => promisify(fs.futimes)(descriptor, ms / 1000, ms / 1000),
     sync: () => promisify(fs.fsync)(descriptor),
     [Symbol.asyncDispose]: () => promisify(fs.close)(descriptor),
   }

@@ -111,20 +111,22 @@ async function setMode(directory: string, mode: number): Promise<void> {
   await giveBack(handle, mode)
 }
 
-/** What chmod(2) says where the file system keeps no modes (vfat), or leaves them to a server. */
-const KEEPS_NO_MODES: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+/** What chmod(2) and utimensat(2) say where the file system keeps no such thing (vfat), or leaves it to a server. */
+const KEEPS_NONE: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+
+async function whereKept(change: Promise<void>): Promise<void> {
+  try {
+    await change
+  } catch (thrown) {
+    if (!KEEPS_NONE.includes(textAt(thrown, 'code') ?? '')) throw thrown
+  }
+}
 
 /**
  * The bits that the umask has taken from what was just made with `mode`. Where that cannot be, there are no more than
  * these; whether others may read there all the same, who looks at the file sees.
  */
-async function giveBack(handle: OpenFile, mode: number): Promise<void> {
-  try {
-    await handle.chmod(mode)
-  } catch (thrown) {
-    if (!KEEPS_NO_MODES.includes(textAt(thrown, 'code') ?? '')) throw thrown
-  }
-}
+const giveBack = (handle: OpenFile, mode: number): Promise<void> => whereKept(handle.chmod(mode))
 
 /** By hand, because Node's recursive mkdir says ENOENT where the file system is read-only, and syncs nothing. */
 async function makeDirectories(path: string, mode: number): Promise<void> {
@@ -167,7 +169,7 @@ export const nodeFiles: Files = {
 
   makeDirectory: (path, mode) => attempt('created', path, () => makeDirectories(path, mode)),
 
-  createSynced: (path, data, mode) =>
+  createSynced: (path, data, mode, modifiedMs) =>
     attempt('written', path, async () => {
       await using handle = await openFile(
         path,
@@ -176,6 +178,7 @@ export const nodeFiles: Files = {
       )
       await giveBack(handle, mode)
       await handle.write(data)
+      if (modifiedMs !== undefined) await whereKept(handle.setModified(modifiedMs))
       await handle.sync()
     }),
 

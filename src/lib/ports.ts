@@ -46,9 +46,9 @@ export interface Files {
   makeDirectory(path: string, mode: number): Promise<void>
   /**
    * Creates a file that must not exist yet, with exactly this mode where the file system keeps modes, and syncs its content
-   * to the disk.
+   * to the disk. `modifiedMs`: its time stamp, where it is not to be today's and the file system lets it be set.
    */
-  createSynced(path: string, data: Uint8Array, mode: number): Promise<void>
+  createSynced(path: string, data: Uint8Array, mode: number, modifiedMs?: number): Promise<void>
   symlink(target: string, path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Removes a file or link; nothing happens where there is none. */

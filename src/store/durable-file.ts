@@ -25,6 +25,15 @@ export async function replaceFile(
   await swapIn(files, path, (temporary) => files.createSynced(temporary, Buffer.from(content), mode))
 }
 
+/**
+ * Writes a file again as it is, with this mode: another file in its place, so that whoever owns the one before, or has it open
+ * for writing, has no hand in this one. It is no younger than it was, for what counts from when it was written.
+ */
+export async function rewriteFile(files: Files, path: string, content: Uint8Array, mode: number): Promise<void> {
+  const modifiedMs = (await files.stat(path))?.modifiedMs
+  await swapIn(files, path, (temporary) => files.createSynced(temporary, content, mode, modifiedMs))
+}
+
 /** Points the link `path` to `target`, durably; whatever stood there is replaced in one step. */
 export async function replaceLink(files: Files, path: string, target: string): Promise<void> {
   await swapIn(files, path, (temporary) => files.symlink(target, temporary))

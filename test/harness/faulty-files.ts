@@ -25,8 +25,8 @@ export function faultyFiles(effectsLeft = Number.POSITIVE_INFINITY): FaultyFiles
     ...nodeFiles,
     makeDirectory: (path, mode) =>
       effect(`makeDirectory ${mode.toString(8)}`, () => nodeFiles.makeDirectory(path, mode)),
-    createSynced: (path, data, mode) =>
-      effect(`create ${name(path)} ${mode.toString(8)}`, () => nodeFiles.createSynced(path, data, mode)),
+    createSynced: (path, data, mode, modifiedMs) =>
+      effect(`create ${name(path)} ${mode.toString(8)}`, () => nodeFiles.createSynced(path, data, mode, modifiedMs)),
     symlink: (target, path) => effect(`link ${name(path)}`, () => nodeFiles.symlink(target, path)),
     rename: (from, to) => effect(`rename ${name(from)} ${name(to)}`, () => nodeFiles.rename(from, to)),
     remove: (path) => effect(`remove ${name(path)}`, () => nodeFiles.remove(path)),

@@ -4,7 +4,7 @@
  */
 import { isExposed } from '../../lib/file-mode.ts'
 import { MAX_FILE_BYTES } from '../../lib/text-file.ts'
-import { replaceFile } from '../../store/durable-file.ts'
+import { rewriteFile } from '../../store/durable-file.ts'
 import type { ActionContext } from '../context.ts'
 
 export async function protect({ ports, certificate, certificateMemory }: ActionContext): Promise<void> {
@@ -12,7 +12,7 @@ export async function protect({ ports, certificate, certificateMemory }: ActionC
   for (const path of certificate.exposed) {
     const content = await files.read(path, MAX_FILE_BYTES)
     if (content === undefined) continue
-    await replaceFile(files, path, content, 0o600)
+    await rewriteFile(files, path, content, 0o600)
     if (isExposed(await files.stat(path))) certificateMemory.unprotected.add(path)
     else log.info('a file can be read by its owner alone again', { path })
   }

@@ -133,10 +133,10 @@ export class SimulatedDisk implements Files {
     await amid()
   }
 
-  async createSynced(path: string, data: Uint8Array, mode: number): Promise<void> {
+  async createSynced(path: string, data: Uint8Array, mode: number, stamp?: number): Promise<void> {
     await this.effects.perform(`create ${path}`, async (amid) => {
       if (this.#entry(path) !== undefined) throw new BootstrapError('storage-malformed', `${path} is there already`)
-      const modifiedMs = this.#clock.nowMs()
+      const modifiedMs = stamp ?? this.#clock.nowMs()
       const node: FileNode = { kind: 'file', content: new Uint8Array(), mode, modifiedMs, isSynced: false }
       this.#change(path, { sets: node })
       await amid()

@@ -66,6 +66,20 @@ describe('the files port', () => {
       assert.equal((await nodeFiles.stat(join(temporary.path, 'directory')))?.mode, 0o700)
     })
 
+  it('creates a file with a time stamp of before, or with today’s where none can be set', async () => {
+    const [atMs, beganMs] = [Date.UTC(2026, 10, 1), Date.now()]
+    await nodeFiles.createSynced(path, Buffer.from('content'), 0o600, atMs)
+    assert.equal((await nodeFiles.stat(path))?.modifiedMs, atMs)
+    sinon.stub(fs, 'futimes').callsArgWith(3, Object.assign(new Error('EPERM'), { code: 'EPERM' }))
+    try {
+      await nodeFiles.createSynced(`${path}-2`, Buffer.from('content'), 0o600, atMs)
+    } finally {
+      sinon.restore()
+    }
+    assert.ok(((await nodeFiles.stat(`${path}-2`))?.modifiedMs ?? 0) > beganMs - 60_000)
+    assert.equal(await readFile(`${path}-2`, 'utf8'), 'content')
+  })
+
   it('takes absence for a value, below a file, too', async () => {
     await writeFile(path, '')
     for (const absent of [join(temporary.path, 'none'), join(path, 'below')]) {

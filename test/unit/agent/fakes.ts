@@ -128,9 +128,9 @@ export class MemoryFiles implements Files {
     return this.#effect('makeDirectory', path, () => undefined)
   }
 
-  createSynced(path: string, data: Uint8Array, mode: number): Promise<void> {
+  createSynced(path: string, data: Uint8Array, mode: number, modifiedMs = this.#clock.nowMs()): Promise<void> {
     return this.#effect('createSynced', path, () => {
-      this.#put(path, { kind: 'file', content: Uint8Array.from(data), mode })
+      this.#put(path, { kind: 'file', content: Uint8Array.from(data), mode, modifiedMs })
     })
   }
 

@@ -1,5 +1,6 @@
 /** A key of the agent's own that others may read: it is told and protected in every phase, and never tried over and over. */
 import assert from 'node:assert/strict'
+import { overdueDeadline } from '../../../src/agent/rotation.ts'
 import type { StatusBody } from '../../../src/agent/status.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
@@ -117,6 +118,34 @@ describe('Loop: a pending-request.pem that others may read', () => {
       assert.equal(stage.files.text(PENDING), key)
       assert.ok(stage.cluster.posts.length - posts <= 1)
     })
+})
+
+describe('Loop: a pair that others may read', () => {
+  it('is no younger once it is written again: a renewal that is late stays late, and is not put off', async () => {
+    const before = new Stage({ maxReports: 50_000 })
+    before.cluster.certificateMs = HOUR_MS
+    await before.runFor(MINUTE_MS)
+    const { renewAt, notAfter, installedAt } = before.status.certificate ?? {}
+    const lateAtMs = overdueDeadline(Date.parse(renewAt ?? ''), Date.parse(notAfter ?? ''))
+    before.clock.afterSleep = () => undefined
+    before.cluster.verdict = 'leave'
+    const stage = restarted(before)
+    const pair = [...stage.files.entries].find(([path]) => path.includes('kubelet-client-2'))?.[1]
+    stage.clock.afterSleep = () => {
+      if (stage.clock.nowMs() < lateAtMs || pair === undefined) return
+      if (pair.mode === 0o644) stage.stop()
+      pair.mode = 0o644
+    }
+    const protectedStates: unknown[] = []
+    stage.onReport = ({ state, problem, certificate }) => {
+      if (stage.clock.nowMs() < lateAtMs) return
+      protectedStates.push([state, problem?.code, certificate?.renewAt, certificate?.installedAt])
+    }
+    await stage.run()
+    assert.equal(linesAbout(stage, 'oddity', 'readable-by-others').length, 1)
+    assert.deepEqual(protectedStates.at(-1), ['degraded', 'renewal-not-approved', renewAt, installedAt])
+    assert.ok(protectedStates.every((each) => (each as unknown[])[2] === renewAt))
+  })
 })
 
 describe('Loop: where a file that others may read cannot be written', () => {
