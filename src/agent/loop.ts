@@ -17,7 +17,7 @@ import { observe, withMemory } from './observe.ts'
 import type { Memory, Observed } from './observed.ts'
 import { LONGEST_ACTION_MS, Pace } from './pace.ts'
 import { restingError } from './resting.ts'
-import { bringForward, Setbacks } from './setback.ts'
+import { bringForward, SetbackClock } from './setback.ts'
 import { askWhetherTokenIsSpent } from './token-question.ts'
 import { Tally, type Attempts } from './tally.ts'
 import { Told } from './told.ts'
@@ -43,23 +43,24 @@ export class Loop {
   readonly #tally = new Tally()
   readonly #told: Told
   readonly #pace: Pace
-  readonly #setbacks: Setbacks
   #configuration: JoinConfiguration
   #wake = new AbortController()
   #seen: Observed = NOTHING_SEEN
 
   constructor(ports: LoopPorts, configuration: JoinConfiguration, once: Once | undefined) {
-    this.#ports = ports
+    const clock = new SetbackClock(ports.clock, (byMs) => {
+      this.#bringForward(byMs)
+    })
+    this.#ports = { ...ports, clock }
     this.#configuration = configuration
     this.#once = once
-    this.#memory = newMemory(ports.clock.monotonicMs())
-    this.#setbacks = new Setbacks(ports.clock)
+    this.#memory = newMemory(clock.monotonicMs())
     this.#told = new Told(ports.log)
-    this.#client = new Track(CLIENT, ports.clock)
-    this.#serving = new Track(SERVING, ports.clock)
-    this.#failures = new Failures(ports, this.#memory, ({ kind }) => endsWith(once, kind))
-    this.#pace = new Pace(ports.clock)
-    if (once === undefined) askFrom(this.#memory, ports.clock.nowMs())
+    this.#client = new Track(CLIENT, clock)
+    this.#serving = new Track(SERVING, clock)
+    this.#failures = new Failures(this.#ports, this.#memory, ({ kind }) => endsWith(once, kind))
+    this.#pace = new Pace(clock)
+    if (once === undefined) askFrom(this.#memory, clock.nowMs())
   }
 
   /** It has not come round as it promised: something in it hangs, although the process may be well. */
@@ -101,11 +102,15 @@ export class Loop {
     return false
   }
 
+  #bringForward(byMs: number): void {
+    bringForward(this.#memory, byMs)
+    for (const track of [this.#client, this.#serving]) track.bringForward(byMs)
+  }
+
   #observe(): Promise<Observed> {
-    const setBackMs = this.#setbacks.takeMs()
-    bringForward(this.#memory, setBackMs)
-    for (const track of [this.#client, this.#serving]) track.bringForward(setBackMs)
-    const { files, network, configurationPath } = this.#ports
+    const { files, network, configurationPath, clock } = this.#ports
+    // What is seen is by the clock of now.
+    clock.nowMs()
     return observe(files, network, this.#configuration, configurationPath, this.#memory)
   }
 

@@ -8,27 +8,40 @@ import type { Memory } from './observed.ts'
 /** Less than this is no setting of a clock: it is kept right in small steps, and put together they count. */
 const LEAST_SETBACK_MS = 1000
 
-export class Setbacks {
+/**
+ * A clock that tells of a setback before it tells the time: whoever asks it what time it is sets a time by the clock as it is
+ * now, and all that was set before has been brought forward. However long an action takes, there is nothing in between.
+ */
+export class SetbackClock implements Clock {
   readonly #clock: Clock
+  readonly #onSetback: (byMs: number) => void
   /** Of the wall clock to the monotonic one, when it was looked at last. */
   #leadMs: number
 
-  constructor(clock: Clock) {
+  /** `onSetback` hears by how much, in ms; what it reads of this clock is the time of now. */
+  constructor(clock: Clock, onSetback: (byMs: number) => void) {
     this.#clock = clock
-    this.#leadMs = leadOf(clock)
+    this.#onSetback = onSetback
+    this.#leadMs = clock.nowMs() - clock.monotonicMs()
   }
 
-  /** By how much the wall clock was set back since this was asked last, in ms; 0 where it was not. */
-  takeMs(): number {
-    const leadMs = leadOf(this.#clock)
-    const backMs = this.#leadMs - leadMs
-    if (backMs > 0 && backMs < LEAST_SETBACK_MS) return 0
-    this.#leadMs = leadMs
-    return Math.max(backMs, 0)
+  nowMs(): number {
+    const nowMs = this.#clock.nowMs()
+    const backMs = this.#leadMs - (nowMs - this.#clock.monotonicMs())
+    if (backMs > 0 && backMs < LEAST_SETBACK_MS) return nowMs
+    this.#leadMs -= backMs
+    if (backMs > 0) this.#onSetback(backMs)
+    return nowMs
+  }
+
+  monotonicMs(): number {
+    return this.#clock.monotonicMs()
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms, signal)
   }
 }
-
-const leadOf = (clock: Clock): number => clock.nowMs() - clock.monotonicMs()
 
 /** The next attempts and questions, as the wall clock shows them now. */
 export function bringForward(memory: Memory, byMs: number): void {

@@ -53,8 +53,10 @@ export class Track {
 
   /** How long it is left alone yet. */
   get heldForMs(): number {
+    // Before anything else: it may have been set back, and what it is left alone until with it.
+    const nowMs = this.#clock.nowMs()
     const { monotonic, wall } = this.#heldUntilMs
-    return Math.max(0, Math.min(monotonic - this.#clock.monotonicMs(), wall - this.#clock.nowMs()))
+    return Math.max(0, Math.min(monotonic - this.#clock.monotonicMs(), wall - nowMs))
   }
 
   /** As after a changed configuration: it is left alone no longer. What has failed is told until something succeeds. */

@@ -49,6 +49,15 @@ const clockStep = oneOf(
   }),
 )
 
+/** While something is under way, and may be failing. */
+const suddenStep = fc.tuple(fc.nat(70), oneOf(-3 * HOUR_MS, -MINUTE_MS, 3 * HOUR_MS)).map(([instants, ms]) =>
+  command(`the clock is stepped by ${ms / 1000} s after ${instants} instants`, (life) => {
+    life.suddenly(instants, () => {
+      life.world.stepNodeClock(ms)
+    })
+  }),
+)
+
 const death = fc
   .record({ instants: fc.nat(70), cut: fc.option(fc.nat(7), { nil: undefined }) })
   .map(({ instants, cut }) =>
@@ -72,7 +81,9 @@ const verdict = oneOf<Verdict>('approve', 'deny', 'leave').map((word) =>
 /** As by `kubectl delete csr --all`, which asks nobody how far a request has come. */
 const deletion = fc.nat(70).map((instants) =>
   command(`all requests are deleted after ${instants} instants`, (life) => {
-    life.deleteRequests(instants)
+    life.suddenly(instants, () => {
+      life.world.deleteRequests()
+    })
   }),
 )
 
@@ -145,6 +156,7 @@ export const commands = [
   time,
   suspend,
   clockStep,
+  suddenStep,
   death,
   death,
   restart,

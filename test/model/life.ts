@@ -53,7 +53,8 @@ export class Life {
   isTokenGood = true
   #agent: SimulatedAgent | undefined
   #fuse: Fuse | undefined
-  #instantsToDeletion: number | undefined
+  /** What happens in the middle of whatever the agent does. */
+  #sudden: { instants: number; happen: () => void } | undefined
   #left: SimulatedDisk | undefined
   /** Open requests whose key a person has damaged. */
   readonly #lost = new Set<string>()
@@ -82,8 +83,8 @@ export class Life {
     this.#fuse = fuse
   }
 
-  deleteRequests(instants: number): void {
-    this.#instantsToDeletion = instants
+  suddenly(instants: number, happen: () => void): void {
+    this.#sudden = { instants, happen }
   }
 
   judge(verdict: Verdict): void {
@@ -162,7 +163,7 @@ export class Life {
     this.judge('approve')
     this.world.setNodeClock()
     this.#fuse = undefined
-    this.#instantsToDeletion = undefined
+    this.#sudden = undefined
   }
 
   async renewToken(): Promise<void> {
@@ -250,10 +251,10 @@ export class Life {
     } catch (thrown) {
       this.#violation ??= thrown as Error
     }
-    if (this.#instantsToDeletion !== undefined) {
-      if (this.#instantsToDeletion === 0) this.world.deleteRequests()
-      this.#instantsToDeletion = this.#instantsToDeletion > 0 ? this.#instantsToDeletion - 1 : undefined
-    }
+    if (this.#sudden?.instants === 0) {
+      this.#sudden.happen()
+      this.#sudden = undefined
+    } else if (this.#sudden !== undefined) this.#sudden.instants -= 1
     if (this.#fuse === undefined) return
     if (this.#fuse.instants > 0) this.#fuse.instants -= 1
     else await this.#die(this.#fuse)

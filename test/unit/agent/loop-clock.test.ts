@@ -194,6 +194,67 @@ describe('Loop: a clock that is set back', () => {
     assert.ok(lateMs >= -1000 && lateMs < MINUTE_MS, `${lateMs} ms late`)
   })
 
+  it('while an action fails brings nothing forward, and the status says when the next attempt is', async () => {
+    const stage = new Stage()
+    let failedAtMs = 0
+    stage.cluster.fault = ({ method }) => {
+      if (method !== 'POST' || failedAtMs > 0) return undefined
+      stage.clock.pass(MINUTE_MS)
+      stage.clock.step(-HOUR_MS)
+      failedAtMs = stage.clock.nowMs()
+      return away
+    }
+    let told = ''
+    stage.onReport = ({ problem }) => {
+      if (stage.cluster.posts.length === 1) told = problem?.nextAttemptAt ?? told
+      else if (stage.cluster.posts.length === 2) stage.stop()
+    }
+    await stage.runFor(DAY_MS)
+    const againAtMs = stage.cluster.posts[1]?.atMs ?? 0
+    assert.ok(againAtMs - failedAtMs >= 10 * MINUTE_MS, `${againAtMs - failedAtMs} ms`)
+    assert.ok(Math.abs(Date.parse(told) - againAtMs) <= 1000, told)
+  })
+
+  /** What takes two hours, in which the clock is set back by one. */
+  const pass = ({ clock }: Stage): void => {
+    clock.pass(2 * HOUR_MS)
+    clock.step(-HOUR_MS)
+  }
+
+  it('while a hook fails does not have it run again at once', async () => {
+    const ranAtMs: number[] = []
+    const hooks = { afterJoin: [{ command: ['/bin/announce'] }] }
+    const stage: Stage = new Stage({
+      configuration: configurationWith({ discovery: pinless, hooks }),
+      processes: {
+        run: () => {
+          if (ranAtMs.length === 5) pass(stage)
+          ranAtMs.push(stage.clock.monotonicMs())
+          return Promise.resolve({ kind: 'exited', status: 1 })
+        },
+      },
+    })
+    stage.onReport = () => {
+      if (ranAtMs.length === 7) stage.stop()
+    }
+    await stage.runFor(DAY_MS)
+    const [sixth = 0, seventh = 0] = ranAtMs.slice(5)
+    const told = stage.lines.flatMap(({ fields }) => fields['retryInSeconds'] ?? [])
+    assert.ok(Math.abs(seventh - sixth - Number(told[5]) * 1000) < 100, `${seventh - sixth} ms`)
+  })
+
+  it('while the certificate is asked about has it asked about no sooner', async () => {
+    const stage = new Stage()
+    const questions = (): number => stage.cluster.seen.filter(({ path }) => path.includes('/nodes/')).length
+    stage.cluster.fault = ({ path }) => {
+      if (path.includes('/nodes/') && questions() === 1) pass(stage)
+      return undefined
+    }
+    await stage.runFor(2 * HOUR_MS + 40 * MINUTE_MS)
+    assert.equal(questions(), 1)
+    assert.deepEqual([...stage.messages('warn'), ...stage.messages('error')].slice(2), [])
+  })
+
   it('puts off no question whether all is as it was', async () => {
     const stage = new Stage()
     const questions = (): number => stage.cluster.seen.filter(({ path }) => path.includes('/nodes/')).length
