@@ -3,18 +3,21 @@
  * `wait`. It says nothing of how well the node is. Pure.
  */
 import { isValid, standingOf } from './decide.ts'
-import type { Observed } from './observed.ts'
+import type { Observed, SeenAuthentication } from './observed.ts'
 
 /** A certificate that is valid, with CA and kubeconfig beside it, and was accepted once by the API server. */
 export const isInPlace = (seen: Observed, nowMs: number): boolean =>
   isValid(standingOf(seen.identity, nowMs)) && seen.published && !seen.isUntried
 
 /**
- * The same, the kubelet finds it, and the API server has not refused it since: not even once, which is no reason to replace
- * it yet.
+ * The same, the kubelet finds it, and it does not count as lost because the API server has refused it twice. Once is no more
+ * than told: neither an API server that stumbles nor a restart, which forgets it, makes another of a node.
  */
 export const isJoinedAt = (seen: Observed, nowMs: number): boolean =>
-  isInPlace(seen, nowMs) && isLinked(seen) && seen.authentication.kind !== 'refused'
+  isInPlace(seen, nowMs) && isLinked(seen) && !isLostBy(seen.authentication)
+
+const isLostBy = (authentication: SeenAuthentication): boolean =>
+  authentication.kind === 'refused' && authentication.isConfirmed
 
 const isLinked = ({ identity }: Observed): boolean => identity.kind === 'ours' && !identity.isBehindLink
 

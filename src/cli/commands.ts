@@ -77,7 +77,7 @@ export const COMMANDS = [
     name: 'wait',
     summary: 'wait until the node has joined, is renewed, is healthy, or serves',
     details: [
-      'For any user, as status. joined: a valid certificate, which the API server has accepted and does not refuse, and its kubeconfig are in place. renewed: the certificate (with --serving, the one for the kubelet’s server) is another than when the waiting began. healthy: a running agent says that all is well. serving: there is a valid serving certificate. Each change of the state is printed to standard error on the way.',
+      'For any user, as status. joined: a valid certificate, which the API server has accepted and has not refused twice since, and its kubeconfig are in place. renewed: the certificate (with --serving, the one for the kubelet’s server) is another than when the waiting began. healthy: a running agent says that all is well. serving: there is a valid serving certificate. Each change of the state is printed to standard error on the way.',
       'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs or the one that runs does not keep its status, 77 when the request was denied, 75 when it is only not yet so.',
     ],
     options: {

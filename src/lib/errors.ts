@@ -372,7 +372,7 @@ const table = {
   'identity-not-accepted': {
     exit: EXIT.refused,
     retryable: true,
-    hint: "check that the API server's --client-ca-file holds the CA of the signer; until a certificate is accepted nothing is replaced",
+    hint: "check that the API server's --client-ca-file holds the CA of the signer; refused a second time, a minute later, the node has not joined any more and asks for another certificate, which replaces this one once it is accepted",
   },
   'ca-bundle-held-back': {
     exit: EXIT.protocol,

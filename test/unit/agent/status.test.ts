@@ -285,10 +285,10 @@ describe('statusOf: whether the node has joined', () => {
   const rest: Action = { kind: 'rest', untilMs: rotateAtMs, because: 'fresh' }
   const again: Action = { kind: 'make-key', as: 'bootstrap', why: 'none' }
   const needsCredential = failureOf(new BootstrapError('rejoin-needs-credential', 'a credential is missing'))
-  const refused: Observed = {
+  const refused = (isConfirmed: boolean): Observed => ({
     ...joined,
-    authentication: { kind: 'refused', sinceMs: NOW_MS, error: unreachable.error, isConfirmed: false },
-  }
+    authentication: { kind: 'refused', sinceMs: NOW_MS, error: unreachable.error, isConfirmed },
+  })
   const expired = { nowMs: NOW_MS + DAY_MS, failure: needsCredential }
   const rows: [string, Observed, Action, Partial<StatusInput>, [StatusBody['state'], boolean]][] = [
     ['has, with all in place', joined, rest, {}, ['healthy', true]],
@@ -302,7 +302,8 @@ describe('statusOf: whether the node has joined', () => {
     ],
     ['has not, before its first certificate is tried out', { ...joined, isUntried: true }, rest, {}, ['failed', false]],
     ['has not, without a kubeconfig', { ...joined, published: false }, { kind: 'publish' }, {}, ['waiting', false]],
-    ['has not, while the API server refuses it', refused, rest, {}, ['degraded', false]],
+    ['has, after a single refusal of the API server', refused(false), rest, {}, ['degraded', true]],
+    ['is none any more as soon as that is confirmed', refused(true), rest, {}, ['degraded', false]],
     ['is none any more, with a pair that has expired', joined, again, expired, ['degraded', false]],
     ['is none any more, with a pair that is lost', verified, again, { failure: needsCredential }, ['degraded', false]],
     [
