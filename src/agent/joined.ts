@@ -24,7 +24,7 @@ const isLinked = ({ identity }: Observed): boolean => identity.kind === 'ours' &
 /** What of a published status lapses with the certificate. */
 interface Lapsing {
   state: string
-  joined: boolean
+  joined?: boolean
   summary: string
   certificate?: { notAfter: string }
 }
@@ -32,6 +32,6 @@ interface Lapsing {
 /** What was published, as it is at `nowMs`: an agent that is stopped or hangs cannot say that the certificate has lapsed since. */
 export function asOf<Published extends Lapsing>(status: Published, nowMs: number): Published {
   const { joined, certificate, summary } = status
-  if (!joined || certificate === undefined || nowMs < Date.parse(certificate.notAfter)) return status
+  if (joined !== true || certificate === undefined || nowMs < Date.parse(certificate.notAfter)) return status
   return { ...status, joined: false, state: 'waiting', summary: `the certificate has expired; before that: ${summary}` }
 }

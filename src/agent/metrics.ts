@@ -44,7 +44,7 @@ export function metricsText(status: Status, attempts: readonly Attempts[], start
 }
 
 function families(status: Status, attempts: readonly Attempts[], startedAtMs: number): Family[] {
-  const { authentication, cluster, problem, program, configurationProblem } = status
+  const { authentication, cluster, joined, problem, program, configurationProblem } = status
   const of = (timeOf: (certificate: StatusCertificate) => string): Sample[] => ofEach(status, timeOf)
   const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
     name: `${PREFIX}${name}`,
@@ -64,9 +64,11 @@ function families(status: Status, attempts: readonly Attempts[], startedAtMs: nu
       'Where the node stands: 1 for the state that it is in.',
       STATES.map((state) => ({ labels: { state }, value: flag(state === status.state) })),
     ),
-    gauge('joined', 'Whether the node has joined: its certificate is valid, in place and accepted.', [
-      { value: flag(status.joined) },
-    ]),
+    gauge(
+      'joined',
+      'Whether the node has joined: its certificate is valid, in place and accepted.',
+      joined === undefined ? [] : [{ value: flag(joined) }],
+    ),
     gauge('state_since_seconds', 'Since when it stands there.', seconds(status.since)),
     gauge(
       'problem',

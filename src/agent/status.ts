@@ -3,6 +3,7 @@ import type { Evidence } from '../discovery/discovered.ts'
 import { caCertHashes } from '../kube/cluster.ts'
 import { findingFacts } from '../lib/findings.ts'
 import { timestamp } from '../lib/timestamp.ts'
+import { NOTHING_SEEN } from './beginning.ts'
 import { CLIENT } from './certificate-kind.ts'
 import { certificateOf, requestOf, type StatusCertificate, type StatusRequest } from './certificate-status.ts'
 import type { Action, RestReason } from './decide.ts'
@@ -30,8 +31,8 @@ export interface Status {
   program: { version: string; pid: number; startTime: string }
   node: string
   state: State
-  /** Whether it is a node: see joined.ts. A degraded one need not be. */
-  joined: boolean
+  /** Whether it is a node: see joined.ts. A degraded one need not be. Absent while no look has succeeded since the agent started. */
+  joined?: boolean
   /** One sentence for people. */
   summary: string
   /** Since when `state` and `summary` are so. */
@@ -102,7 +103,7 @@ export function statusOf(input: StatusInput): StatusBody {
   return {
     node: configuration.node.name,
     state: stateOf(input),
-    joined: isJoinedAt(seen, input.nowMs),
+    ...(seen === NOTHING_SEEN ? {} : { joined: isJoinedAt(seen, input.nowMs) }),
     summary: summaryOf(input),
     ...(step === undefined ? {} : { step }),
     ...clusterOf(seen),

@@ -57,7 +57,7 @@ export function render(published: PublishedStatus, nowMs: number): string {
     ['node', status.node],
     [
       'state',
-      `${status.state}${isLost(status) ? ', not joined' : ''}, since ${status.since} (${ago(nowMs, status.since)})${isKept(published) ? '' : `; ${lag(published, nowMs)}`}`,
+      `${status.state}${standing(status)}, since ${status.since} (${ago(nowMs, status.since)})${isKept(published) ? '' : `; ${lag(published, nowMs)}`}`,
     ],
     ['', status.summary],
     ['way', way(status)],
@@ -79,7 +79,10 @@ const lag = ({ runs, behindSinceMs = 0 }: PublishedStatus, nowMs: number): strin
     : 'that was when the agent last ran, and it does not run now'
 
 /** Every other state says by itself whether the node has joined. */
-const isLost = ({ state, joined }: Status): boolean => state === 'degraded' && !joined
+function standing({ state, joined }: Status): string {
+  if (joined === undefined) return ', unknown whether it has joined'
+  return state === 'degraded' && !joined ? ', not joined' : ''
+}
 
 function way({ step }: Status): string {
   const at = step === undefined ? STEPS.length : STEPS.indexOf(step)

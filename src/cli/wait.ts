@@ -39,12 +39,12 @@ export function goalReached(goal: Goal, kind: CertificateKind = CLIENT): (publis
   let first: string | undefined
   return (published) => {
     const { status } = published
-    if (goal === 'joined') return status.joined
+    if (goal === 'joined') return status.joined === true
     const certificate = publishedCertificate(status, kind)
     if (goal === 'serving') return Date.parse(certificate?.notAfter ?? '') > systemClock.nowMs()
     if (goal === 'healthy') return isKept(published) && status.state === 'healthy'
     // One that the API server has refused for now is there as well; one that has lapsed is not.
-    first ??= status.joined || status.state === 'degraded' ? certificate?.fingerprint : undefined
-    return status.joined && first !== undefined && certificate?.fingerprint !== first
+    first ??= status.joined === true || status.state === 'degraded' ? certificate?.fingerprint : undefined
+    return status.joined === true && first !== undefined && certificate?.fingerprint !== first
   }
 }

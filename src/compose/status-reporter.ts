@@ -213,7 +213,8 @@ export class StatusReporter {
   }
 
   async #markJoined({ joined }: Status): Promise<void> {
-    if (this.#marked === joined) return
+    // What an agent before this one knew stands, until there is something to put in its place.
+    if (joined === undefined || this.#marked === joined) return
     await markJoined(this.#ports.files, this.#runtimeDirectory, joined)
     this.#marked = joined
   }

@@ -125,6 +125,34 @@ describe('Loop: the certificate in force', () => {
     assert.ok(looks > 10 && looks <= 500, String(looks))
   })
 
+  it('is not said to be there or not, while no look has succeeded since the agent started', async () => {
+    const after = later(await joined())
+    const mendedAtMs = after.clock.monotonicMs() + 3 * MINUTE_MS
+    after.files.fault = (method, path) => {
+      if (method === 'read' && path === CURRENT && after.clock.monotonicMs() < mendedAtMs)
+        throw new BootstrapError('storage-failed', 'the disk fails')
+    }
+    const told = new Set<string>()
+    after.onReport = ({ joined: hasJoined, problem }) => {
+      if (after.clock.monotonicMs() < mendedAtMs) told.add([hasJoined, problem?.code].join(' '))
+      else assert.equal(hasJoined, true)
+    }
+    await after.runFor(HOUR_MS)
+    assert.deepEqual([...told], [' storage-failed'])
+    assert.equal(after.status.state, 'healthy')
+  })
+
+  it('is joined as before where a later look fails', async () => {
+    const after = later(await joined())
+    after.clock.afterSleep = () => {
+      after.files.fault = (method, path) => {
+        if (method === 'read' && path === CURRENT) throw new BootstrapError('storage-failed', 'the disk fails')
+      }
+    }
+    await after.runFor(HOUR_MS)
+    assert.deepEqual([after.status.joined, after.status.problem?.code], [true, 'storage-failed'])
+  })
+
   it('that is refused once is asked about again in a minute, and no more than told', async () => {
     const stage = await joined()
     const after = later(stage)

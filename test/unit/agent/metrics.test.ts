@@ -133,6 +133,12 @@ describe('metricsText', () => {
     assert.ok(![...values.keys()].some((series) => series.includes('certificate')))
   })
 
+  it('says nothing of whether the node has joined, where that is not known', () => {
+    const { version, program, node, summary, since, findings } = healthy
+    const unknown: Status = { version, program, node, state: 'waiting', summary, since, findings }
+    assert.equal(parse(metricsText(unknown, [], STARTED_MS)).values.get('node_bootstrap_joined'), undefined)
+  })
+
   it('names neither the node nor its cluster', () => {
     assert.doesNotMatch(metricsText(healthy, [], STARTED_MS), /worker-secret-name|10\.0\.0\.10|SHA256/)
   })

@@ -136,6 +136,15 @@ agent        1.2.3, pid 4711
     )
   })
 
+  it('says that it does not know whether the node has joined, where the agent does not', () => {
+    const { version, program, node, since, findings } = healthy
+    const status: Status = { version, program, node, state: 'waiting', since, findings, summary: 'the disk fails' }
+    assert.match(
+      render({ status, runs: true }, Date.parse(since)),
+      /^state +waiting, unknown whether it has joined, since /m,
+    )
+  })
+
   it('shows a node that has lost its certificate as degraded, and not joined', () => {
     const problem = {
       kind: 'client' as const,

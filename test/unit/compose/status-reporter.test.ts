@@ -325,6 +325,21 @@ describe('StatusReporter', () => {
       assert.equal(await marked(), false)
     })
 
+    it('of an earlier agent stays, and none is made, while nothing is known', async () => {
+      const unknown: StatusBody = { node: 'worker-1', state: 'waiting', summary: 'the disk fails', findings: [] }
+      for (const isMarked of [true, false]) {
+        await markJoined(nodeFiles, directory.path, isMarked)
+        const { it: told } = reporter()
+        told.report(unknown)
+        await told.flush()
+        assert.equal(textAt(await written(), 'summary'), 'the disk fails')
+        assert.equal(await marked(), isMarked)
+        told.report({ ...unknown, joined: !isMarked })
+        await told.flush()
+        assert.equal(await marked(), !isMarked)
+      }
+    })
+
     it('comes after the status that it stands for, and is written once', async () => {
       const created: string[] = []
       const create = (...args: Parameters<Files['createSynced']>) => {
