@@ -3,13 +3,12 @@
  * in the order in which they were made: two children at once could overtake each other. Outside systemd nothing happens, and a
  * failure is never more than a debug line.
  */
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { printable } from '../lib/text.ts'
 import type { Log, Notify } from '../lib/ports.ts'
 
 const BINARY = '/usr/bin/systemd-notify'
-const run = promisify(execFile)
 
 /** `socket` is $NOTIFY_SOCKET. */
 export function createNotify(socket: string | undefined, log: Log): Notify {
@@ -25,8 +24,7 @@ export function createNotify(socket: string | undefined, log: Log): Notify {
     return queue
   }
   // It ends only when systemd has taken the message: of a child that is gone by then it would not know whose it was.
-  const assign = (what: string, ...assignments: string[]): Promise<void> =>
-    attempt(what, () => run(BINARY, assignments))
+  const assign = (what: string, ...assignments: string[]): Promise<void> => attempt(what, () => run(assignments))
   const monotonicMicroseconds = (): string => String(process.hrtime.bigint() / 1000n)
   let latest: string | undefined
 
@@ -48,6 +46,12 @@ export function createNotify(socket: string | undefined, log: Log): Notify {
     stopping: () => assign('stopping', 'STOPPING=1'),
     watchdog: () => assign('watchdog', 'WATCHDOG=1'),
   }
+}
+
+/** Without pipes: there is nothing to hear, and for a sign of life every few minutes they cost more than all the rest of it. */
+async function run(assignments: readonly string[]): Promise<void> {
+  const [status] = (await once(spawn(BINARY, assignments, { stdio: 'ignore' }), 'exit')) as [number | null]
+  if (status !== 0) throw new Error(`${BINARY} ended with ${status}`)
 }
 
 async function systemdNotify(): Promise<(options: { ready?: boolean; status?: string }) => Promise<void>> {

@@ -29,7 +29,7 @@ import { statusOf, type StatusBody } from './status.ts'
 export interface LoopPorts extends AgentPorts {
   /** Hears where the node stands; it must not throw. */
   report: (status: StatusBody, attempts: readonly Attempts[]) => void
-  /** Hears that nothing has come up since the last turn, and what is not urgent may be done; it must not throw. */
+  /** Hears that it has rested since it last did something: what is not urgent may be done. It must not throw. */
   onQuiet: () => void
 }
 
@@ -46,6 +46,8 @@ export class Loop {
   #configuration: JoinConfiguration
   #wake = new AbortController()
   #seen: Observed = NOTHING_SEEN
+  /** Something was done since it was last quiet. */
+  #isStirred = true
 
   constructor(ports: LoopPorts, configuration: JoinConfiguration, once: Once | undefined) {
     const clock = new SetbackClock(ports.clock, (byMs) => {
@@ -82,6 +84,7 @@ export class Loop {
   }
 
   #beginAnew(): void {
+    this.#isStirred = true
     forgetAnswers(this.#memory)
     if (this.#once === undefined) askFrom(this.#memory, this.#ports.clock.nowMs())
     this.#told.beginAnew()
@@ -148,6 +151,7 @@ export class Loop {
   /** Does one thing. A failure holds up what it failed for, and nothing else. */
   async #perform(step: Step<Doing>, turn: Turn): Promise<void> {
     const { track, action } = step
+    this.#isStirred = true
     try {
       track.begin(action)
       if ((await act(action, this.#context(step, turn))) === 'in part') return
@@ -194,6 +198,7 @@ export class Loop {
     // A token of another discovery configuration may be that of another cluster.
     const mayAskAboutToken = action.kind === 'rest' && action.because === 'fresh' && seen.trust.kind === 'verified'
     if (mayAskAboutToken && clock.nowMs() >= this.#memory.nextTokenQuestionMs) {
+      this.#isStirred = true
       await askWhetherTokenIsSpent(this.#context(own, turn))
       return 'again'
     }
@@ -202,7 +207,10 @@ export class Loop {
     else {
       if (action.kind === 'rest') client.close()
       await this.#pace.sleep(msUntilNews(steps, clock.nowMs()), signal)
-      if (action.kind === 'rest' && !signal.aborted) this.#ports.onQuiet()
+      if (action.kind === 'rest' && this.#isStirred && !signal.aborted) {
+        this.#isStirred = false
+        this.#ports.onQuiet()
+      }
     }
     for (const step of steps) if (step.action.kind === 'rest') step.track.beginAttempt()
     return 'again'

@@ -22,7 +22,6 @@ import { ConfigurationWatch } from './configuration-watch.ts'
 import { ConfigurationSource } from './configuration-source.ts'
 import { stoppedEarly, timedOut, type Goal } from './goal.ts'
 import { logStyle } from './log-style.ts'
-import { sparingly } from './sparingly.ts'
 import { lockState } from './state-lock.ts'
 import { StatusReporter } from './status-reporter.ts'
 import { feedWatchdog, watchdogIntervalMs } from './watchdog.ts'
@@ -38,8 +37,6 @@ export interface RunOptions {
 
 /** What is still running after this has been told to stop is cut off. */
 const STOP_GRACE_MS = 900
-/** Takes 50 ms of processor time, and a turn once a minute leaves 0.1 MB behind. */
-const COLLECT_EVERY_MS = 10 * 60_000
 
 /** Resolves when stopped or, with `once`, joined; rejects with the BootstrapError that ends it. Errors of a run are logged here. */
 export async function runAgent(options: RunOptions): Promise<void> {
@@ -102,7 +99,7 @@ async function runLoop(
         last = body
         reporter.report(body, attempts)
       },
-      onQuiet: sparingly(collectGarbage, COLLECT_EVERY_MS, systemClock),
+      onQuiet: collectGarbage,
     },
     configuration,
     options.once && (options.once.kind === SERVING ? 'served' : 'joined'),

@@ -1,6 +1,7 @@
 /**
- * What a joined daemon costs at rest, beside a bare Node.js that has loaded https and tls, both at once in one run: resident
- * memory, processor time, wake-ups, and after that the time from exec to READY=1. The cluster is the embedded one.
+ * What a joined daemon costs at rest, beside a bare Node.js that has loaded https and tls and one that holds a connection over
+ * TLS, all at once in one run: resident memory, processor time, wake-ups, and after that the time from exec to READY=1. The
+ * cluster is the embedded one.
  * Usage: npm run bench:rest [MINUTES]. It prints the table of docs/benchmarks.md.
  */
 import { spawn } from 'node:child_process'
@@ -13,7 +14,7 @@ import { spawnAgent } from '../harness/agent-process.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { writeJoinConfiguration } from '../harness/join-configuration.ts'
 import { PACKAGED_ENVIRONMENT, PACKAGED_OPTIONS } from './as-packaged.ts'
-import { BARE_ENVIRONMENT, BARE_LIBRARIES, spawnBareNode } from './bare-node.ts'
+import { BARE_ENVIRONMENT, BARE_LIBRARIES, spawnBareNode, spawnConnectedNode, type BareNode } from './bare-node.ts'
 import { memoryOf, processorMsOf, WakeUps } from './process-cost.ts'
 import { NotifySocket } from './notify-socket.ts'
 import { median, range } from './statistics.ts'
@@ -33,25 +34,27 @@ function row(...cells: readonly string[]): void {
 }
 
 async function measure(configPath: string): Promise<void> {
-  row('at rest', 'node-bootstrap', 'bare node with https and tls', 'ratio')
-  row('---', '---', '---', '---')
+  row('at rest', 'node-bootstrap', 'bare node with https and tls', 'ratio', 'that holds a connection', 'ratio')
+  row('---', '---', '---', '---', '---', '---')
   await using agent = spawnDaemon(configPath)
   await using bare = spawnBareNode()
+  await using connected = await spawnConnectedNode()
   await agent.waitForLine(/"message":"joined"/)
   await delay(SETTLE_MS)
-  const costs = await Promise.all([restingCost(agent.pid), restingCost(bare.pid)])
+  const costs = await Promise.all([agent, bare, connected].map(({ pid }) => restingCost(pid)))
   const fed = socket.count('WATCHDOG=1')
-  await memoryRow(`after ${MINUTES} minutes`, agent.pid, bare.pid)
+  await memoryRows(`after ${MINUTES} minutes`, agent, [bare, connected])
   for (let reload = 0; reload < RELOADS; reload += 1) {
     const from = agent.lines.length
     agent.kill('SIGHUP')
     await agent.waitForLine(/"message":"joined"/, { from })
   }
   await delay(SETTLE_MS)
-  await memoryRow(`after ${RELOADS} reloads in a row`, agent.pid, bare.pid)
-  const [ours, theirs] = costs
-  row(`processor time in ${MINUTES} minutes`, percent(ours.processorMs), percent(theirs.processorMs), '')
-  row(`wake-ups in ${MINUTES} minutes`, `${ours.wakeUps}, ${fed} for the watchdog`, String(theirs.wakeUps), '')
+  await memoryRows(`after ${RELOADS} reloads in a row`, agent, [bare, connected])
+  const processorTimes = costs.map(({ processorMs }) => percent(processorMs))
+  rowBeside(`processor time in ${MINUTES} minutes`, processorTimes)
+  const [ours = '', ...theirs] = costs.map(({ wakeUps }) => String(wakeUps))
+  rowBeside(`wake-ups in ${MINUTES} minutes`, [`${ours}, ${fed} for the watchdog`, ...theirs])
 }
 
 function spawnDaemon(configPath: string): ReturnType<typeof spawnAgent> {
@@ -73,10 +76,18 @@ async function restingCost(pid: number): Promise<RestingCost> {
 
 const percent = (ms: number): string => `${ms} ms, ${(ms / (MINUTES * 600)).toFixed(3)} %`
 
-async function memoryRow(when: string, pid: number, barePid: number): Promise<void> {
-  const [ours, bare] = await Promise.all([memoryOf(pid), memoryOf(barePid)])
-  for (const what of ['rss', 'pss'] as const)
-    row(`${what.toUpperCase()} ${when}`, `${ours[what]} kB`, `${bare[what]} kB`, (ours[what] / bare[what]).toFixed(2))
+/** Without ratios. */
+function rowBeside(what: string, [ours = '', ...theirs]: readonly string[]): void {
+  row(what, ours, ...theirs.flatMap((text) => [text, '']))
+}
+
+async function memoryRows(when: string, agent: { pid: number }, beside: readonly BareNode[]): Promise<void> {
+  const [ours, ...theirs] = await Promise.all([agent, ...beside].map(({ pid }) => memoryOf(pid)))
+  if (ours === undefined) return
+  for (const what of ['rss', 'pss'] as const) {
+    const cells = theirs.flatMap((their) => [`${their[what]} kB`, (ours[what] / their[what]).toFixed(2)])
+    row(`${what.toUpperCase()} ${when}`, `${ours[what]} kB`, ...cells)
+  }
 }
 
 /** Of a node that has joined: what a boot waits for. */
@@ -95,7 +106,14 @@ async function startRow(configPath: string): Promise<void> {
     bare.push(await bareStartMs())
   }
   const ratio = median(ours) / median(bare)
-  row('exec to READY=1, and to the end of the bare node', `${range(ours)} ms`, `${range(bare)} ms`, ratio.toFixed(2))
+  row(
+    'exec to READY=1, and to the end of the bare node',
+    `${range(ours)} ms`,
+    `${range(bare)} ms`,
+    ratio.toFixed(2),
+    '',
+    '',
+  )
 }
 
 async function bareStartMs(): Promise<number> {
