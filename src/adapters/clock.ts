@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock, Random } from '../lib/ports.ts'
+import { bootId } from './process-identity.ts'
 
 /** Node's timers fire at once beyond this (2^31 - 1 ms, 24.8 days). */
 const LONGEST_TIMER_MS = 2_147_483_647
@@ -10,6 +11,8 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   // Not performance.now(): Node.js loads twelve modules for it, which then stay.
   monotonicMs: () => Number(process.hrtime.bigint()) / 1e6,
+  // CLOCK_MONOTONIC begins with the boot, for every process.
+  bootId: () => bootId(),
   sleep: async (ms, signal) => {
     try {
       await delay(Math.min(Math.max(ms, 0), LONGEST_TIMER_MS), undefined, { signal })

@@ -5,7 +5,7 @@ import { BootstrapError } from '../lib/errors.ts'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { link, rename, rm, writeFile } from './file-changes.ts'
-import { processStartTime } from './process-identity.ts'
+import { bootId, processStartTime } from './process-identity.ts'
 
 export interface InstanceLock {
   release: () => Promise<void>
@@ -28,12 +28,6 @@ export function instanceLockHolder(stateDirectory: string): number | undefined {
 }
 
 export const lockPath = (stateDirectory: string): string => join(stateDirectory, 'agent.lock')
-
-/**
- * Of this process or, as that one sees it, of the process whose `root` it is: a container may show a boot id of its own, and
- * a sandboxed unit in it the machine's.
- */
-const bootId = (root = ''): string | undefined => read(`${root}/proc/sys/kernel/random/boot_id`)?.toString().trim()
 
 function read(path: string): Buffer | undefined {
   try {

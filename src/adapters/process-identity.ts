@@ -13,6 +13,18 @@ export function nameThisProcess(name: string): void {
   }
 }
 
+/**
+ * Which boot of the machine this is, to this process or, as that one sees it, to the process whose `root` it is: a container
+ * may show a boot id of its own, and a sandboxed unit in it the machine's.
+ */
+export function bootId(root = ''): string | undefined {
+  try {
+    return readFileSync(`${root}/proc/sys/kernel/random/boot_id`, 'latin1').trim()
+  } catch {
+    return undefined
+  }
+}
+
 /** Clock ticks since boot (proc_pid_stat(5)), as text; undefined where no such process runs. The command's name may hold spaces and parentheses. */
 export function processStartTime(pid: number): string | undefined {
   try {

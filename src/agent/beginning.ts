@@ -1,7 +1,6 @@
 /** What has been seen and is remembered when the loop begins, and what is forgotten when it begins anew. */
 import { FIRST_QUESTION_MS } from './token-question.ts'
 import type { CertificateMemory, Memory, Observed } from './observed.ts'
-import { LONGEST_ARRIVAL_MS } from './outdated-request.ts'
 
 export const NOTHING_SEEN: Observed = {
   trust: { kind: 'unknown' },
@@ -37,7 +36,7 @@ export const NOTHING_SEEN: Observed = {
 const nothingRemembered = (monotonicMs: number): CertificateMemory => ({
   request: undefined,
   // What the process before it has sent, nobody knows.
-  mayAppearUntilMs: monotonicMs + LONGEST_ARRIVAL_MS,
+  unsentSinceMs: monotonicMs,
   retryRefused: false,
   installedFingerprint: undefined,
   failedHooks: undefined,

@@ -135,10 +135,10 @@ export interface CertificateMemory {
   /** What the cluster last said of the request. */
   request: ObservedRequest | undefined
   /**
-   * Until then, by the monotonic clock, a request that was sent and that nobody has answered may still be created: one of this
-   * process, or of the one before it.
+   * Since then, by the monotonic clock, nobody has sent the request under way: not this process, nor the one before it. One that
+   * nobody has answered may still be created. -Infinity: nothing is on its way.
    */
-  mayAppearUntilMs: number
+  unsentSinceMs: number
   /** The operator asked to try a refused request again. */
   retryRefused: boolean
   /** Of the certificate that this process installed last: one that differs from it was installed by another program. */

@@ -10,12 +10,6 @@ import { expirationSeconds, nodeSubject } from './desired.ts'
 import type { Outdated } from './observed.ts'
 import { suitsNames, type ServingNames } from './serving-names.ts'
 
-/**
- * For so long a request that was sent may still be created: an API server gives one up after a minute
- * (kube-apiserver --request-timeout), and etcd what it was handed by then after some seconds more.
- */
-export const LONGEST_ARRIVAL_MS = 2 * 60_000
-
 /** Undefined where it asks for just that. `wantedNames`: of a server's certificate. */
 export function outdatedBy(
   pending: PendingRequest,

@@ -38,6 +38,10 @@ export class SetbackClock implements Clock {
     return this.#clock.monotonicMs()
   }
 
+  bootId(): string | undefined {
+    return this.#clock.bootId()
+  }
+
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     return this.#clock.sleep(ms, signal)
   }

@@ -352,7 +352,7 @@ const table = {
   'request-in-doubt': {
     exit: EXIT.temporary,
     retryable: true,
-    hint: 'it is looked up again before another one is filed, so that there are never two',
+    hint: 'it is looked up again before another one is filed, so that there are never two: for two minutes, however often the agent is started',
   },
   'certificate-malformed': {
     exit: EXIT.protocol,

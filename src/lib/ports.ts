@@ -6,6 +6,8 @@ export interface Clock {
   nowMs(): number
   /** A clock that only goes forward, for measuring spans; its zero means nothing. */
   monotonicMs(): number
+  /** Processes that hear the same here share the monotonic clock; undefined where that cannot be told. */
+  bootId(): string | undefined
   /** Resolves after `ms`, or as soon as `signal` aborts; it never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }

@@ -22,6 +22,14 @@ export interface PendingRequest {
   expirationSeconds: number | undefined
   /** What a server's certificate is asked for; undefined for a client's. */
   names: SubjectNames | undefined
+  /** Written down where it was looked for and not found, so that the next process need not begin anew. */
+  unsentSince: UnsentSince | undefined
+}
+
+/** From then on nobody has sent the request: an instant of the monotonic clock, which means something within that boot. */
+export interface UnsentSince {
+  bootId: string
+  monotonicMs: number
 }
 
 export interface Refusal {
@@ -42,6 +50,7 @@ export const refusalPath = (stateDirectory: string): string => join(stateDirecto
 
 const HEADER =
   /^# certificatesigningrequest: (\S{1,253}), usages: ([a-z ]{1,40}(?:\+[a-z ]{1,40}){0,9}), expirationSeconds: (\d{1,12}|none)(?:, names: ([0-9A-Za-z.:+-]{0,60000}))?$/m
+const UNSENT = /^# not sent since: boot ([0-9A-Za-z-]{1,64}), (\d{1,15}) ms$/m
 const KEY_BLOCK = /-----BEGIN PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END PRIVATE KEY-----\n/
 const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE REQUEST-----\n/
 
@@ -59,7 +68,13 @@ export async function readPendingRequest(files: Files, stateDirectory: string): 
     usages: usages.split('+'),
     expirationSeconds: expiration === 'none' ? undefined : Number(expiration),
     names: names === undefined ? undefined : parseNames(names.split('+')),
+    unsentSince: parseUnsentSince(text),
   }
+}
+
+function parseUnsentSince(text: string): UnsentSince | undefined {
+  const [, bootId, monotonicMs] = UNSENT.exec(text) ?? []
+  return bootId === undefined ? undefined : { bootId, monotonicMs: Number(monotonicMs) }
 }
 
 const parseNames = (all: readonly string[]): SubjectNames => {
@@ -75,10 +90,12 @@ export async function writePendingRequest(
   stateDirectory: string,
   pending: PendingRequest,
 ): Promise<void> {
-  const { name, usages, expirationSeconds, names } = pending
+  const { name, usages, expirationSeconds, names, unsentSince } = pending
   const asked = names === undefined ? '' : `, names: ${[...names.dnsNames, ...names.ipAddresses].join('+')}`
   const header = `# certificatesigningrequest: ${name}, usages: ${usages.join('+')}, expirationSeconds: ${expirationSeconds ?? 'none'}${asked}\n`
-  const content = header + privateKeyToPem(pending.key) + pending.request
+  const unsent =
+    unsentSince === undefined ? '' : `# not sent since: boot ${unsentSince.bootId}, ${unsentSince.monotonicMs} ms\n`
+  const content = header + unsent + privateKeyToPem(pending.key) + pending.request
   await replaceFile(files, pendingRequestPath(stateDirectory), content, 0o600, 0o700)
 }
 

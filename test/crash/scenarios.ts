@@ -102,6 +102,19 @@ export const scenarios: readonly Scenario[] = [
     requests: 1,
   },
   {
+    name: 'a renewal whose request was deleted while join.yaml was edited, and no agent ran',
+    afterJoin: async (world, agent) => {
+      passUntil(world, timeOf(agent, 'renewAt'))
+      world.judge = () => 'leave'
+      await world.runUntil(agent, () => agent.status?.request?.createdAt !== undefined, HOUR_MS)
+      world.configure({ certificate: { keyAlgorithm: 'ECDSA-P384' } })
+      agent.kill()
+      world.deleteRequests()
+      world.judge = () => 'approve'
+    },
+    requests: 1,
+  },
+  {
     name: 'a re-join after the certificate has lapsed',
     afterJoin: (world, agent) => {
       passUntil(world, timeOf(agent, 'notAfter'))
@@ -155,7 +168,7 @@ export const scenarios: readonly Scenario[] = [
     afterJoin: async ({ disk }) => {
       const key = createPrivateKey(KEY_BLOCK.exec(disk.text(PATHS.current) ?? '')?.[0] ?? '')
       const request = '-----BEGIN CERTIFICATE REQUEST-----\nMA==\n-----END CERTIFICATE REQUEST-----\n'
-      const rest = { usages: ['client auth'], expirationSeconds: undefined, names: undefined }
+      const rest = { usages: ['client auth'], expirationSeconds: undefined, names: undefined, unsentSince: undefined }
       await writePendingRequest(disk, PATHS.state, { key, request, name: 'node-csr-first', ...rest })
       disk.put(PATHS.pendingRequest, disk.text(PATHS.pendingRequest) ?? '', 0o644)
     },

@@ -14,6 +14,10 @@ export class HeldClock implements Clock {
     return performance.now() + this.#passedMs
   }
 
+  bootId(): undefined {
+    return undefined
+  }
+
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {

@@ -92,7 +92,7 @@ kind: Config
 users: null
 `
 
-const clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() }
+const clock = { nowMs: () => 0, monotonicMs: () => 0, bootId: () => undefined, sleep: () => Promise.resolve() }
 const server = new URL('https://10.0.0.10:6443')
 const api = { server, trust: { roots: [] }, credential: { kind: 'anonymous' } } as const
 const client = (answer: Answer): ApiClient => new ApiClient(fakeHttp(answer), clock, 'test')

@@ -262,7 +262,10 @@ export class Life {
 
   async #die({ cut }: Fuse): Promise<never> {
     this.#fuse = undefined
-    if (cut !== undefined) this.#left = this.#afterCut(cut)
+    if (cut !== undefined) {
+      this.#left = this.#afterCut(cut)
+      this.world.clock.reboot()
+    }
     this.agent.kill()
     return await new Promise(() => undefined)
   }

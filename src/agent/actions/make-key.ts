@@ -38,10 +38,11 @@ export async function makeKey(context: ActionContext, requester: Requester, why:
     usages,
     expirationSeconds: expirationSeconds(durationMs),
     names,
+    unsentSince: undefined,
   })
   if (isCounted(context, requester)) await countKey(context)
   certificateMemory.request = undefined
-  certificateMemory.mayAppearUntilMs = -Infinity
+  certificateMemory.unsentSinceMs = -Infinity
   certificateMemory.retryRefused = false
   ports.log.info('a new key is made', {
     certificate: kind.name,

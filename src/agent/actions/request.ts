@@ -1,4 +1,5 @@
 /** Submits the request and follows it until there is an outcome; a refusal is kept, so that it is not asked for again. */
+import { isDeepStrictEqual } from 'node:util'
 import type { DesiredRequest, ObservedRequest } from '../../kube/certificate-signing-request.ts'
 import { findRequest, LONGEST_WATCH_SECONDS, submitRequest, watchRequest } from '../../kube/csr-api.ts'
 import { BootstrapError } from '../../lib/errors.ts'
@@ -6,16 +7,17 @@ import { keyFingerprint, subjectPublicKeyInfo } from '../../pki/private-key.ts'
 import {
   readRefusal,
   removePendingRequest,
+  writePendingRequest,
   writeRefusal,
   type PendingRequest,
   type Refusal,
 } from '../../store/pending-request.ts'
 import { stateDirectory } from '../certificate-kind.ts'
+import { LONGEST_ARRIVAL_MS, unsentSinceMs } from '../arrival.ts'
 import { apiServer, pendingRequest, type ActionContext } from '../context.ts'
 import { msUntilLapse, type Requester } from '../decide.ts'
 import { configurationDigest } from '../digests.ts'
 import type { CertificateMemory } from '../observed.ts'
-import { LONGEST_ARRIVAL_MS } from '../outdated-request.ts'
 
 const desiredRequest = ({ kind }: ActionContext, pending: PendingRequest): DesiredRequest => ({
   name: pending.name,
@@ -33,14 +35,17 @@ export const denialCommand = (name: string): string => `kubectl certificate deny
 /** A new configuration does not break it off: nobody would hear whether there is a request. */
 export async function submit(context: ActionContext, requester: Requester): Promise<void> {
   const { ports, certificateMemory, stopped } = context
-  const desired = desiredRequest(context, pendingRequest(context))
+  const pending = pendingRequest(context)
+  const desired = desiredRequest(context, pending)
   const api = await apiServer(context, requester)
+  // Before it is sent: where it is outdated once more, another doubt begins.
+  await keepUnsentSince(context, undefined)
   try {
     const request = await submitRequest(ports.client, api, desired, stopped)
     keepInMind(certificateMemory, request)
     logOutcome(context, request)
   } catch (thrown) {
-    if (!isTurnedAway(thrown)) certificateMemory.mayAppearUntilMs = ports.clock.monotonicMs() + LONGEST_ARRIVAL_MS
+    if (!isTurnedAway(thrown)) certificateMemory.unsentSinceMs = ports.clock.monotonicMs()
     throw thrown
   }
 }
@@ -52,7 +57,7 @@ const isTurnedAway = (thrown: unknown): boolean =>
 /** It is there: nothing that was sent can create it any more. */
 function keepInMind(memory: CertificateMemory, request: ObservedRequest): void {
   memory.request = request
-  memory.mayAppearUntilMs = -Infinity
+  memory.unsentSinceMs = -Infinity
 }
 
 /** It is not created where it is not there: then its key is given up, once it cannot be on its way any more. */
@@ -65,15 +70,29 @@ export async function lookUp(context: ActionContext, requester: Requester): Prom
     keepInMind(certificateMemory, found)
     return
   }
-  const retryAfterMs = certificateMemory.mayAppearUntilMs - ports.clock.monotonicMs()
-  if (retryAfterMs > 0)
+  const sinceMs = unsentSinceMs(pending, certificateMemory, ports.clock)
+  const retryAfterMs = sinceMs + LONGEST_ARRIVAL_MS - ports.clock.monotonicMs()
+  if (retryAfterMs > 0) {
+    await keepUnsentSince(context, sinceMs)
     throw new BootstrapError('request-in-doubt', `${pending.name} is not there, and may still be on its way`, {
       retryAfterMs,
     })
+  }
   await removePendingRequest(ports.files, stateDirectory(configuration.files, kind))
   ports.log.info(`an outdated ${kind.requestTitle} is no longer in the cluster, and its key is given up`, {
     request: pending.name,
   })
+}
+
+/** For the next process, which would begin anew; undefined: it is about to be sent. */
+async function keepUnsentSince(context: ActionContext, sinceMs: number | undefined): Promise<void> {
+  const { ports, configuration, kind } = context
+  const pending = pendingRequest(context)
+  const bootId = ports.clock.bootId()
+  const unsentSince =
+    sinceMs === undefined || bootId === undefined ? undefined : { bootId, monotonicMs: Math.ceil(sinceMs) }
+  if (isDeepStrictEqual(unsentSince, pending.unsentSince)) return
+  await writePendingRequest(ports.files, stateDirectory(configuration.files, kind), { ...pending, unsentSince })
 }
 
 /** A watch that ends sooner than this is a failure, however it ended: begun again at once it would be a tight loop. */

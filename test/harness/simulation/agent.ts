@@ -145,6 +145,7 @@ export class SimulatedAgent {
     return {
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
+      bootId: () => clock.bootId(),
       sleep: async (ms, signal) => {
         if (this.#isDead) return await never()
         this.#sleeping += 1

@@ -6,9 +6,15 @@ interface Sleeper {
   wake: () => void
 }
 
+let boots = 0
+
+/** Of all clocks: one that begins where another one stood is no clock of the same boot. */
+const nextBoot = (): number => (boots += 1)
+
 export class SimulatedClock implements Clock {
   #nowMs: number
   #monotonicMs = 0
+  #boot = nextBoot()
   #sleepers: Sleeper[] = []
 
   constructor(nowMs: number) {
@@ -21,6 +27,15 @@ export class SimulatedClock implements Clock {
 
   monotonicMs(): number {
     return this.#monotonicMs
+  }
+
+  bootId(): string {
+    return `boot-${this.#boot}`
+  }
+
+  /** From now on the monotonic clock says nothing of what it said before. */
+  reboot(): void {
+    this.#boot = nextBoot()
   }
 
   get sleepers(): number {

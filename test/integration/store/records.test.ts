@@ -152,6 +152,7 @@ describe('the state directory', () => {
         usages: ['digital signature', 'client auth'],
         expirationSeconds: 600,
         names: undefined,
+        unsentSince: undefined,
       }
     }
     const path = (): string => join(directory, 'pending-request.pem')
@@ -166,6 +167,16 @@ describe('the state directory', () => {
         assert.deepEqual({ ...read, key: undefined }, { ...pending, key: undefined })
         assert.deepEqual([await modeOf(path()), await modeOf(directory)], [0o600, 0o700])
       }
+    })
+
+    it('comes back with since when it was not sent, and without that where it cannot be read', async () => {
+      const unsentSince = { bootId: '52e41e88-7350-4bea-87b5-940bc4898a91', monotonicMs: 4_711_000 }
+      await writePendingRequest(files, directory, { ...(await pendingRequest()), unsentSince })
+      assert.deepEqual((await readPendingRequest(files, directory))?.unsentSince, unsentSince)
+      const text = String(await files.read(path(), 10_000))
+      await writeFile(path(), text.replace('4711000 ms', 'soon'))
+      const read = await readPendingRequest(files, directory)
+      assert.deepEqual([read?.name, read?.unsentSince], ['node-csr-abc_-', undefined])
     })
 
     it('is nothing where any part of it is missing, or it is cut off', async () => {

@@ -31,6 +31,7 @@ export class VirtualClock implements Clock {
   afterSleep: (ms: number, signal: AbortSignal) => void | Promise<void> = () => undefined
   #nowMs = NOW_MS
   #monotonicMs = 0
+  #boots = 1
 
   nowMs(): number {
     return this.#nowMs
@@ -38,6 +39,15 @@ export class VirtualClock implements Clock {
 
   monotonicMs(): number {
     return this.#monotonicMs
+  }
+
+  bootId(): string {
+    return `boot-${this.#boots}`
+  }
+
+  /** The wall clock and, in another boot, the monotonic one go on. */
+  reboot(): void {
+    this.#boots += 1
   }
 
   async sleep(ms: number, signal: AbortSignal): Promise<void> {

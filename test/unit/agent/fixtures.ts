@@ -96,6 +96,7 @@ export function pendingFor(pair: Pick<CertificatePair, 'key'>): PendingRequest {
     usages,
     expirationSeconds: undefined,
     names: undefined,
+    unsentSince: undefined,
   }
 }
 

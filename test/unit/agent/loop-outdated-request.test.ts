@@ -7,7 +7,7 @@ import { parseCertificates } from '../../../src/pki/certificate.ts'
 import { keyAlgorithmOf } from '../../../src/pki/private-key.ts'
 import { statusResponse, type FakeCluster } from './fakes.ts'
 import { configurationWith, DAY_MS, HOUR_MS, MINUTE_MS } from './fixtures.ts'
-import { pinless, Stage } from './loop-stage.ts'
+import { pinless, Stage, type StageOptions } from './loop-stage.ts'
 
 const CURRENT = '/var/lib/kubelet/pki/kubelet-client-current.pem'
 
@@ -337,6 +337,99 @@ describe('Loop: a request that the cluster creates after its sender has stopped 
     assert.equal(stage.status.request?.outdated, undefined)
     const waitedMs = (stage.cluster.posts.at(-1)?.atMs ?? 0) - sentAtMs
     assert.ok(waitedMs >= 2 * MINUTE_MS && waitedMs < 3 * MINUTE_MS, `${waitedMs} ms`)
+  })
+})
+
+describe('Loop: an outdated request that is gone, while the agent is started again and again', () => {
+  /** One that waited was deleted, while join.yaml was edited and no agent ran. */
+  async function gone(): Promise<Stage> {
+    const stage = waiting()
+    await play(stage, [
+      () => {
+        stage.stop()
+      },
+    ])
+    stage.cluster.delete(nameOf(stage))
+    stage.cluster.verdict = 'approve'
+    return stage
+  }
+  const next = ({ clock, files, cluster }: Stage, options: StageOptions = {}): Stage => {
+    clock.afterSleep = () => undefined
+    return new Stage({ configuration: joinYaml(OTHER_KEY), clock, files, cluster, ...options })
+  }
+
+  interface Tried {
+    /** Since the first of them, by the monotonic clock; undefined: none filed the right one. */
+    filedAfterMs: number | undefined
+    last: Stage
+  }
+
+  /** Each runs for half a minute, with `between` two of them. */
+  async function tryRepeatedly(first: Stage, starts: number, between: (stage: Stage) => void): Promise<Tried> {
+    const [beganMs, posts] = [first.clock.monotonicMs(), first.cluster.posts.length]
+    let last = first
+    for (let left = starts; left > 0 && first.cluster.posts.length === posts; left -= 1) {
+      last = next(last)
+      await last.runFor(MINUTE_MS / 2)
+      between(last)
+    }
+    const isFiled = first.cluster.posts.length > posts
+    return { filedAfterMs: isFiled ? first.clock.monotonicMs() - beganMs : undefined, last }
+  }
+  const nothing = (): void => undefined
+
+  it('is waited for once, two minutes in all', async () => {
+    const { filedAfterMs = 0 } = await tryRepeatedly(await gone(), 20, nothing)
+    assert.ok(filedAfterMs >= 2 * MINUTE_MS && filedAfterMs <= 3 * MINUTE_MS, `${filedAfterMs} ms`)
+  })
+
+  it('is waited for by run --once, whose attempts are shorter, until one of them joins', async () => {
+    let stage = await gone()
+    const once = 'joined'
+    const discovery = { ...pinless, timeout: '1m' }
+    const configuration = configurationWith({ discovery, ...OTHER_KEY })
+    const codes: unknown[] = []
+    for (let run = 0; run < 4; run += 1) {
+      stage = next(stage, { once, configuration })
+      codes.push(
+        await stage.run().then(
+          () => 'joined',
+          (thrown: unknown) => (thrown as BootstrapError).code,
+        ),
+      )
+      stage.clock.pass(MINUTE_MS)
+    }
+    assert.deepEqual(codes, ['request-in-doubt', 'request-in-doubt', 'joined', 'joined'])
+  })
+
+  for (const stepMs of [DAY_MS, -DAY_MS])
+    it(`is waited for as long where the clock is stepped by ${stepMs / HOUR_MS} h`, async () => {
+      const first = await gone()
+      let isStepped = false
+      const { filedAfterMs = 0 } = await tryRepeatedly(first, 20, ({ clock }) => {
+        if (!isStepped) clock.step(stepMs)
+        isStepped = true
+      })
+      assert.ok(filedAfterMs >= 2 * MINUTE_MS && filedAfterMs <= 3 * MINUTE_MS, `${filedAfterMs} ms`)
+    })
+
+  it('is waited for anew after a boot, whose clock says nothing of the one before', async () => {
+    const { filedAfterMs, last } = await tryRepeatedly(await gone(), 20, ({ clock }) => {
+      clock.reboot()
+    })
+    assert.equal(filedAfterMs, undefined)
+    assert.equal(last.status.problem?.code, 'request-in-doubt')
+  })
+
+  it('is waited for anew where it was wanted and sent again meanwhile, and nobody answered', async () => {
+    const { last } = await tryRepeatedly(await gone(), 2, nothing)
+    const wanted = next(last, { configuration: joinYaml() })
+    wanted.cluster.fault = ({ method }) =>
+      method === 'POST' ? new BootstrapError('timed-out', 'nobody answers') : undefined
+    await wanted.runFor(5 * MINUTE_MS)
+    wanted.cluster.fault = () => undefined
+    const { filedAfterMs = 0 } = await tryRepeatedly(wanted, 20, nothing)
+    assert.ok(filedAfterMs >= 2 * MINUTE_MS && filedAfterMs <= 4 * MINUTE_MS, `${filedAfterMs} ms`)
   })
 })
 

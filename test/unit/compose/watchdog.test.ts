@@ -14,7 +14,7 @@ describe('watchdog', () => {
   it('is fed while the loop keeps its promise, and never again once it has not', async () => {
     let feedings = 0
     const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log
-    const clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() }
+    const clock = { nowMs: () => 0, monotonicMs: () => 0, bootId: () => undefined, sleep: () => Promise.resolve() }
     const notify = { watchdog: () => Promise.resolve(void (feedings += 1)) }
     await feedWatchdog(1000, () => feedings === 3, { clock, log, notify }, new AbortController().signal)
     assert.equal(feedings, 3)

@@ -20,6 +20,7 @@ class Race {
     const clock: Clock = {
       nowMs: () => 0,
       monotonicMs: () => 0,
+      bootId: () => undefined,
       sleep: (ms, signal) => {
         this.events.push(`sleep ${ms}`)
         return new Promise((resolve) => {

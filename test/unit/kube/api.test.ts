@@ -16,7 +16,7 @@ import { fakeHttp, status, type Answer } from '../../harness/fake-http.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 23, 12)
-const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0, sleep: () => Promise.resolve() }
+const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0, bootId: () => undefined, sleep: () => Promise.resolve() }
 const { signal } = new AbortController()
 const server = new URL('https://api:6443')
 const verified = { server, trust: { roots: ['PEM'] } }
