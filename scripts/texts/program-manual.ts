@@ -2,7 +2,7 @@
 import { COMMANDS, type CommandDescription, type OptionDescription } from '../../src/cli/commands.ts'
 import { EXIT_MEANINGS, HELP_OPTION } from '../../src/cli/help.ts'
 import { DEFAULT_FILES } from '../../src/config/schema.ts'
-import { EXIT } from '../../src/lib/errors.ts'
+import { EXIT } from '../../src/lib/error-codes.ts'
 import { bold, entry, literal, plain, section, underlined } from './manual.ts'
 
 const commands: readonly CommandDescription[] = COMMANDS

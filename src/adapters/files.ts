@@ -18,7 +18,8 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
 import type { FileFacts, Files } from '../lib/ports.ts'
 import { mkdir, openFile, rename, rm, symlink, type OpenFile } from './file-changes.ts'

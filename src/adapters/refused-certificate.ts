@@ -1,7 +1,7 @@
 /** What an operator needs to know of a server's certificate that was refused: its time and this machine's, or who issued it. */
 import { X509Certificate } from 'node:crypto'
 import { skewSentence } from '../lib/clock-skew.ts'
-import type { ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
 import { printable } from '../lib/text.ts'
 import { timestamp } from '../lib/timestamp.ts'
 

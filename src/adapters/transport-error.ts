@@ -1,5 +1,6 @@
 /** Translates what Node, OpenSSL and got report of a failed connection into the one error that the rooms know. */
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { fieldAt, numberAt, textAt } from '../lib/json.ts'
 import type { HttpRequest } from '../lib/ports.ts'
 import { printable } from '../lib/text.ts'

@@ -1,5 +1,6 @@
 /** A recorded refusal as the error that it is: for the log, the status and the exit status alike. */
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Refusal } from '../store/pending-request.ts'
 
 const codes: Readonly<Record<Exclude<Refusal['kind'], 'unusable'>, ErrorCode>> = {

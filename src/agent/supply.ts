@@ -1,7 +1,8 @@
 /** What a node that has lost its certificate needs from a person to come back, and where it is put. Pure. */
 import type { JoinConfiguration, TokenSource } from '../config/index.ts'
 import { urlLabel } from '../discovery/kubeconfig-document.ts'
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { isLost, standingOf, type Standing } from './decide.ts'
 import type { Observed } from './observed.ts'
 

@@ -1,5 +1,5 @@
 /** How often each action was tried since the process began, and how that ended: for metrics alone, nothing is decided by it. */
-import type { ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
 import type { CertificateKind } from './certificate-kind.ts'
 import type { Action } from './decide.ts'
 

@@ -101,7 +101,7 @@ export const COMMANDS = [
       timeout: timeoutOption,
       'no-wait': {
         type: 'boolean',
-        description: 'where an agent runs: only ask it, and do not wait for the certificate',
+        description: 'only ask the agent, which must run, and do not wait for the certificate',
       },
     },
   },

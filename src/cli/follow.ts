@@ -22,6 +22,8 @@ export interface FollowOptions {
   timeoutMs: number | undefined
   /** Hears each new state and summary. */
   onNews: (line: string) => void
+  /** Why there is no status, once the time is over. */
+  absence: () => Promise<BootstrapError>
   clock?: Clock
   look?: () => Promise<PublishedStatus | undefined>
 }
@@ -38,32 +40,31 @@ export async function follow(runtimeDirectory: string, options: FollowOptions): 
     if (line !== told) onNews(line)
     told = line
     if (published !== undefined && isReached(published)) return published
-    if (clock.monotonicMs() >= endMs) throw tooLate(options, published)
+    if (clock.monotonicMs() >= endMs) throw await tooLate(options, published)
     await clock.sleep(Math.min(LOOK_EVERY_MS, Math.max(endMs - clock.monotonicMs(), 0)), new AbortController().signal)
   }
 }
 
+/** An agent whose directory is full runs, and cannot say so. */
 function describe(published: PublishedStatus | undefined, kind: CertificateKind | undefined): string {
   return published !== undefined && isKept(published)
     ? `${published.status.state}: ${obstacleTo(kind, published.status).summary}`
-    : `${absence(published)}: it is waited for`
+    : `${published === undefined ? 'there is no status' : neglect(published)}: it is waited for`
 }
 
-/** An agent whose directory is full runs, and cannot say so. */
-function absence(published: PublishedStatus | undefined): string {
-  if (published === undefined) return 'there is no status'
-  return published.runs ? 'the agent that runs does not keep its status' : 'no agent runs'
-}
+const neglect = ({ runs }: PublishedStatus): string =>
+  runs ? 'the agent that runs does not keep its status' : 'no agent runs'
 
 /** With the code of what stands in the way, so that the exit status says it. */
-function tooLate(options: FollowOptions, published: PublishedStatus | undefined): BootstrapError {
-  const { goal, timeoutMs = 0, kind } = options
+async function tooLate(options: FollowOptions, published: PublishedStatus | undefined): Promise<BootstrapError> {
+  const { goal, timeoutMs = 0, kind, absence } = options
   const what = `not ${goal} within ${timeoutMs / 1000} s`
-  if (published === undefined || !isKept(published))
-    return new BootstrapError(
-      published?.runs === true ? 'status-not-kept' : 'not-running',
-      `${what}: ${absence(published)}`,
-    )
+  if (published === undefined) {
+    const { code, message } = await absence()
+    return new BootstrapError(code, `${what}: ${message}`)
+  }
+  if (!isKept(published))
+    return new BootstrapError(published.runs ? 'status-not-kept' : 'not-running', `${what}: ${neglect(published)}`)
   const { problem, summary } = obstacleTo(kind, published.status)
   return problem !== undefined && isErrorCode(problem.code)
     ? new BootstrapError(problem.code, `${what}: ${problem.message}`, { hint: problem.hint })

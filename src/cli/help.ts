@@ -1,5 +1,5 @@
 /** The text of --help, from the table of commands. */
-import { EXIT } from '../lib/errors.ts'
+import { EXIT } from '../lib/error-codes.ts'
 import { COMMANDS, type CommandDescription } from './commands.ts'
 
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {

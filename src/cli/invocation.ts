@@ -1,5 +1,5 @@
 /** A command line, once it is understood. Types only. */
-import type { ExitStatus } from '../lib/errors.ts'
+import type { ExitStatus } from '../lib/error-codes.ts'
 
 export interface Invocation {
   values: Readonly<Record<string, string | boolean | undefined>>

@@ -1,7 +1,8 @@
 /** The command line: picks the command, loads only what it needs, and turns whatever ends it into one message and status. */
 import { parseArgs } from 'node:util'
 import { isJournal } from '../compose/log-style.ts'
-import { asBootstrapError, BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
+import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import { COMMANDS, type CommandDescription, type CommandName } from './commands.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Command, Invocation } from './invocation.ts'

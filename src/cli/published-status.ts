@@ -11,8 +11,9 @@ import type { CertificateKind } from '../agent/certificate-kind.ts'
 import { asOf } from '../agent/joined.ts'
 import type { Status } from '../agent/status.ts'
 import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
-import { BootstrapError, errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/errors.ts'
-import { numberAt } from '../lib/json.ts'
+import { errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
+import { fieldAt, numberAt, textAt } from '../lib/json.ts'
 import { readStatusFile, STATUS_STAMPED_EVERY_MS, statusPath } from '../store/status-file.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -30,17 +31,26 @@ export const isKept = ({ runs, behindSinceMs }: PublishedStatus): boolean => run
 /** A write or two may be late; a clock that was set looks like more, until the next one. */
 const LATEST_STAMP_MS = 3 * STATUS_STAMPED_EVERY_MS
 
-/** Undefined where no agent has run yet. */
+/** Undefined where no agent has run yet, and for what no agent wrote. */
 export async function readPublishedStatus(runtimeDirectory: string): Promise<PublishedStatus | undefined> {
   const document = await readStatusFile(nodeFiles, runtimeDirectory)
-  if (numberAt(document, 'version') !== 1) return undefined
+  if (!isStatus(document)) return undefined
   const nowMs = systemClock.nowMs()
-  const status = asOf(document as Status, nowMs)
+  const status = asOf(document, nowMs)
   const runs = processStartTime(status.program.pid) === status.program.startTime
   const writtenMs = (await nodeFiles.stat(statusPath(runtimeDirectory)))?.modifiedMs ?? nowMs
   const isBehind = runs && Math.abs(nowMs - writtenMs) > LATEST_STAMP_MS
   return { status, runs, ...(isBehind ? { behindSinceMs: writtenMs } : {}) }
 }
+
+/** What every agent of this version of the document has written, the oldest too. */
+const isStatus = (document: unknown): document is Status =>
+  numberAt(document, 'version') === 1 &&
+  numberAt(document, 'program', 'pid') !== undefined &&
+  [['program', 'version'], ['program', 'startTime'], ['node'], ['state'], ['since'], ['summary']].every(
+    (path) => textAt(document, ...path) !== undefined,
+  ) &&
+  Array.isArray(fieldAt(document, 'findings'))
 
 /**
  * Why nothing is known of an agent: none runs, or, as far as who asks may read its lock, one does that cannot publish

@@ -9,15 +9,23 @@ import { runAgent, type RunOptions } from '../compose/agent.ts'
 import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.ts'
 import type { JoinConfiguration } from '../config/index.ts'
 import { oddities } from '../agent/oddities.ts'
-import { BootstrapError, errorCodes, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { errorCodes, EXIT, type ExitStatus } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { askForRenewal } from '../store/asked-renewal.ts'
 import { readCurrentPair } from '../store/certificate-pair.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
-import { isErrorCode, publishedCertificate, readPublishedStatus, type PublishedStatus } from './published-status.ts'
+import {
+  absenceError,
+  isErrorCode,
+  publishedCertificate,
+  readPublishedStatus,
+  type PublishedStatus,
+} from './published-status.ts'
 import { parseTimeout } from './timeout.ts'
 
-export async function renew({ values }: Invocation): Promise<ExitStatus> {
+export async function renew(invocation: Invocation): Promise<ExitStatus> {
+  const { values } = invocation
   const timeoutMs = parseTimeout(values['timeout'])
   const configurationPath = typeof values['config'] === 'string' ? values['config'] : DEFAULT_PATH
   const kind = values['serving'] === true ? SERVING : CLIENT
@@ -25,15 +33,24 @@ export async function renew({ values }: Invocation): Promise<ExitStatus> {
   requireOurs(configuration, kind)
   const { files } = configuration
   const before = await currentFingerprint(files, kind)
+  const isToWait = values['no-wait'] !== true
+  if (!isToWait) requireAgent(files.state)
   await askForRenewal(nodeFiles, stateDirectory(files, kind), before)
   const once = { goal: 'renewed', kind } as const
-  if (!(await renewHere({ configurationPath, once, timeoutMs, environment: process.env }, files.state))) {
+  if (!isToWait || !(await renewHere({ configurationPath, once, timeoutMs, environment: process.env }, files.state))) {
     const asked = await askAgent(files)
-    if (values['no-wait'] === true) {
+    if (!isToWait) {
       process.stdout.write(`asked the agent (pid ${asked.pid}) to renew the ${kind.title}\n`)
       return EXIT.ok
     }
-    await followRenewal(files.runtime, kind, { before, known: asked.known }, timeoutMs)
+    await follow(files.runtime, {
+      goal: 'renewed',
+      kind,
+      isReached: renewalReached(kind, before, asked.known),
+      absence: () => absenceError(invocation, files.runtime),
+      timeoutMs,
+      onNews: (line) => process.stderr.write(`${line}\n`),
+    })
   }
   process.stdout.write(`renewed: the ${kind.title} in force is SHA256:${await currentFingerprint(files, kind)}\n`)
   return EXIT.ok
@@ -46,6 +63,14 @@ function requireOurs({ certificate }: JoinConfiguration, kind: CertificateKind):
   if (kind === SERVING && certificate.serving === undefined)
     throw new BootstrapError('renewal-not-ours', 'join.yaml has no certificate.serving: the agent asks for none', {
       hint: 'certificate.serving: {} would give the certificate for the kubelet’s server to the agent',
+    })
+}
+
+/** Throws `not-running`: without an agent this command renews by itself, and that is to wait. */
+function requireAgent(stateDirectory: string): void {
+  if (instanceLockHolder(stateDirectory) === undefined)
+    throw new BootstrapError('not-running', 'no agent runs that could be asked, and without one nothing is asked for', {
+      hint: 'start it (systemctl start node-bootstrap), or leave out --no-wait: then this command renews by itself, and waits',
     })
 }
 
@@ -70,37 +95,19 @@ async function askAgent(files: JoinConfiguration['files']): Promise<{ pid: numbe
   return { pid, known }
 }
 
-/** SHA-256, lower-case hex. Throws `not-joined`. */
+/** SHA-256, lower-case hex. Throws `not-joined`, or `not-serving`. */
 async function currentFingerprint(configured: JoinConfiguration['files'], kind: CertificateKind): Promise<string> {
   const stored = await readCurrentPair(nodeFiles, pairPlace(configured, kind))
   if (stored.kind === 'pair') return stored.pair.certificate.fingerprint
   const what = stored.kind === 'absent' ? `there is no ${kind.title}` : oddities[stored.fault].says
-  throw new BootstrapError('not-joined', `${what} (${configured.certificates}): there is nothing to renew`)
+  const code = kind === CLIENT ? 'not-joined' : 'not-serving'
+  throw new BootstrapError(code, `${what} (${configured.certificates}): there is nothing to renew`)
 }
 
-/** What was in force, and what was published when the renewal was asked for. */
-interface Before {
-  /** The fingerprint: SHA-256, lower-case hex. */
-  before: string
-  known: Status | undefined
-}
-
-async function followRenewal(
-  runtimeDirectory: string,
-  kind: CertificateKind,
-  { before, known }: Before,
-  timeoutMs: number | undefined,
-): Promise<void> {
-  await follow(runtimeDirectory, {
-    goal: 'renewed',
-    isReached: renewalReached(kind, before, known),
-    timeoutMs,
-    onNews: (line) => process.stderr.write(`${line}\n`),
-    kind,
-  })
-}
-
-/** Throws the new problem that only a person can mend. One that was there before may be of an earlier request. */
+/**
+ * Throws the new problem that only a person can mend. One that was there before may be of an earlier request.
+ * `before`: the fingerprint of what was in force, SHA-256, lower-case hex; `known`: what was published when it was asked for.
+ */
 export function renewalReached(
   kind: CertificateKind,
   before: string,

@@ -2,7 +2,8 @@
 import { CLIENT } from '../agent/certificate-kind.ts'
 import { DEFAULT_PATH } from '../compose/configuration-file.ts'
 import { runAgent } from '../compose/agent.ts'
-import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
 import { parseTimeout } from './timeout.ts'
 

@@ -1,7 +1,7 @@
 /** `node-bootstrap status`: reads what the agent published, and whether that agent still lives. */
 import { systemClock } from '../adapters/clock.ts'
 import { STEPS, type Status } from '../agent/status.ts'
-import { EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
 import type { Invocation } from './invocation.ts'
 import {
   absenceError,
@@ -78,10 +78,11 @@ const lag = ({ runs, behindSinceMs = 0 }: PublishedStatus, nowMs: number): strin
     ? `that was written ${span(nowMs - behindSinceMs)} ago, and may be no longer so: the agent runs, and has not written it since, as it does each minute when it can`
     : 'that was when the agent last ran, and it does not run now'
 
-/** Every other state says by itself whether the node has joined. */
+/** Said where the state would make one believe otherwise: mostly, a node that is healthy or degraded has joined, and no other. */
 function standing({ state, joined }: Status): string {
   if (joined === undefined) return ', unknown whether it has joined'
-  return state === 'degraded' && !joined ? ', not joined' : ''
+  if (joined === (state === 'healthy' || state === 'degraded')) return ''
+  return joined ? ', joined' : ', not joined'
 }
 
 function way({ step }: Status): string {
@@ -140,7 +141,6 @@ function servingLines({ serving }: Status, nowMs: number): [string, string][] {
 
 function requestLines({ request }: Pick<Status, 'request'>, nowMs: number): [string, string][] {
   if (request === undefined) return []
-  const commands = [request.deny, request.approve].filter((line) => line !== undefined)
   return [
     [
       'request',
@@ -148,7 +148,20 @@ function requestLines({ request }: Pick<Status, 'request'>, nowMs: number): [str
     ],
     ['', `key ${request.fingerprint}`],
     ...(request.outdated === undefined ? [] : [['', `outdated: ${request.outdated}`] as [string, string]]),
-    ...(request.createdAt === undefined ? [] : commands.map((line): [string, string] => ['', line])),
+    ...(request.createdAt === undefined ? [] : commandLines(request)),
+  ]
+}
+
+/** As comments of the shell, so that a line can be pasted whole. */
+function commandLines({ deny, approve, outdated }: NonNullable<Status['request']>): [string, string][] {
+  const purpose = (text: string): string => (outdated === undefined ? '' : ` # ${text}`)
+  return [
+    ...(deny === undefined
+      ? []
+      : [['', `${deny}${purpose('then what is wanted now is asked for')}`] as [string, string]]),
+    ...(approve === undefined
+      ? []
+      : [['', `${approve}${purpose('takes it as it is, until its renewal')}`] as [string, string]]),
   ]
 }
 

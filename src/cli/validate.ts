@@ -6,7 +6,8 @@ import { DEFAULT_PATH, readConfiguration } from '../compose/configuration-file.t
 import type { JoinConfiguration } from '../config/index.ts'
 import { validationReport } from '../findings/report.ts'
 import { tradeOffs } from '../findings/trade-offs.ts'
-import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Invocation } from './invocation.ts'
 
 export async function validate({ values, argument }: Invocation): Promise<ExitStatus> {

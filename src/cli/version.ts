@@ -1,5 +1,5 @@
 /** `node-bootstrap version`. */
-import { EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
 import { VERSION } from '../lib/version.ts'
 
 export function version(): Promise<ExitStatus> {

@@ -1,10 +1,17 @@
 /** `node-bootstrap wait`: ends when the node is where a script or a unit needs it. It only looks: any user may wait. */
 import { systemClock } from '../adapters/clock.ts'
 import { CLIENT, SERVING, type CertificateKind } from '../agent/certificate-kind.ts'
-import { BootstrapError, EXIT, type ExitStatus } from '../lib/errors.ts'
+import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
-import { isKept, publishedCertificate, runtimeDirectory, type PublishedStatus } from './published-status.ts'
+import {
+  absenceError,
+  isKept,
+  publishedCertificate,
+  runtimeDirectory,
+  type PublishedStatus,
+} from './published-status.ts'
 import { parseTimeout } from './timeout.ts'
 
 export const GOALS = ['joined', 'renewed', 'healthy', 'serving'] as const
@@ -19,8 +26,10 @@ export async function wait(invocation: Invocation): Promise<ExitStatus> {
   const kind = goal === 'serving' || invocation.values['serving'] === true ? SERVING : CLIENT
   if (kind === SERVING && goal !== 'serving' && goal !== 'renewed')
     throw new BootstrapError('usage', `--serving goes with --for=renewed`, { hint: 'see node-bootstrap wait --help' })
-  const { status } = await follow(await runtimeDirectory(invocation), {
+  const directory = await runtimeDirectory(invocation)
+  const { status } = await follow(directory, {
     goal,
+    absence: () => absenceError(invocation, directory),
     isReached: goalReached(goal, kind),
     ...(goal !== 'healthy' && { kind }),
     timeoutMs: parseTimeout(invocation.values['timeout']),

@@ -1,5 +1,6 @@
 /** The cluster-info ConfigMap: asked for, and read as text and signatures. Whether it is true is decided elsewhere. */
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
 import type { Trust, VerifiedTrust } from '../lib/ports.ts'
 import type { ApiClient, ApiServer } from '../kube/api-request.ts'

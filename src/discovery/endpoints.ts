@@ -3,7 +3,8 @@
  * start, the first that verifies wins, and a failure says what each of them did. It asks none of them twice.
  */
 import { formatEndpoint, type Endpoint } from '../config/endpoint.ts'
-import { asBootstrapError, BootstrapError, EXIT } from '../lib/errors.ts'
+import { EXIT } from '../lib/error-codes.ts'
+import { asBootstrapError, BootstrapError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
 
 export const endpointUrl = (endpoint: Endpoint): URL => new URL(`https://${formatEndpoint(endpoint)}`)

@@ -4,7 +4,8 @@
  */
 import type { ApiClient } from '../kube/api-request.ts'
 import type { Cluster } from '../kube/cluster.ts'
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { certificateToPem, type Certificate } from '../pki/certificate.ts'
 import { requireKnownAuthorities } from './authorities.ts'

@@ -1,7 +1,8 @@
 /** Fetches the document of HTTPS discovery: verified on every hop, bounded, conditional. What it says is read elsewhere. */
 import { REQUEST_TIMEOUT_MS } from '../kube/api-request.ts'
 import { redirectOrigin, retryAfterMs } from '../kube/status-error.ts'
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Http, HttpResponse, VerifiedTrust } from '../lib/ports.ts'
 import { MAX_FILE_BYTES } from '../lib/text-file.ts'
 import { USER_AGENT } from '../lib/version.ts'

@@ -9,7 +9,8 @@ import {
   type KubeconfigUser,
   type Material,
 } from '../kube/kubeconfig.ts'
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { Secret } from '../lib/secret.ts'
 import { readText } from '../lib/text-file.ts'

@@ -4,7 +4,8 @@
  */
 import type { ApiClient, ApiServer, Credential } from '../kube/api-request.ts'
 import { rootsOf, type Cluster } from '../kube/cluster.ts'
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import type { VerifiedTrust } from '../lib/ports.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import { parseCertificateAuthorityData } from './authorities.ts'

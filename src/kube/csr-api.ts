@@ -1,5 +1,6 @@
 /** The certificatesigningrequests resource: submit one idempotently, look at it, and watch it until there is news. */
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { listAt, textAt } from '../lib/json.ts'
 import type { ApiClient, ApiServer } from './api-request.ts'
 import {

@@ -1,5 +1,6 @@
 /** Which version an API server says it is, where a request has to differ by it. */
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { textAt } from '../lib/json.ts'
 import type { ApiClient, ApiServer } from './api-request.ts'
 

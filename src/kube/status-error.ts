@@ -1,5 +1,6 @@
 /** Translates an answer that is no success into one BootstrapError, with Kubernetes' own words where it sent a Status. */
-import { BootstrapError, type ErrorCode } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/error-codes.ts'
+import { BootstrapError } from '../lib/errors.ts'
 import { httpDate } from '../lib/http-date.ts'
 import { parseJson, textAt } from '../lib/json.ts'
 import type { HttpResponse } from '../lib/ports.ts'

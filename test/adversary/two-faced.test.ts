@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { createCertificateAuthority } from '../../src/dev-cluster/certificate-authority.ts'
 import { clusterInfoKubeconfig } from '../../src/dev-cluster/cluster-info.ts'
-import { EXIT, type ErrorCode } from '../../src/lib/errors.ts'
+import { EXIT, type ErrorCode } from '../../src/lib/error-codes.ts'
 import { textAt } from '../../src/lib/json.ts'
 import {
   assertNothingSecret,

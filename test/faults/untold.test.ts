@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, utimesSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { EXIT } from '../../src/lib/errors.ts'
+import { EXIT } from '../../src/lib/error-codes.ts'
 import type { AgentProcess } from '../harness/agent-process.ts'
 import { startEmbeddedControlPlane } from '../harness/embedded-control-plane.ts'
 import { eventually } from '../harness/eventually.ts'

@@ -46,7 +46,7 @@ const timerExceptions: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Tables, whose rows are their length. */
-const longFiles: Readonly<Record<string, number>> = { 'lib/errors.ts': 500, 'config/schema.ts': 500 }
+const longFiles: Readonly<Record<string, number>> = { 'lib/error-codes.ts': 500, 'config/schema.ts': 500 }
 const MAX_LINES = 300
 
 interface Import {

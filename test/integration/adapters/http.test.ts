@@ -15,7 +15,8 @@ import {
   type CertificateOptions,
   type IssuedIdentity,
 } from '../../../src/dev-cluster/certificate-authority.ts'
-import type { BootstrapError, ErrorCode } from '../../../src/lib/errors.ts'
+import type { ErrorCode } from '../../../src/lib/error-codes.ts'
+import type { BootstrapError } from '../../../src/lib/errors.ts'
 import type { HttpRequest } from '../../../src/lib/ports.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import type { InjectedResponse, RecordedRequest } from '../../../src/dev-cluster/tls-server.ts'
-import { EXIT, type ErrorCode, type ExitStatus } from '../../../src/lib/errors.ts'
+import { EXIT, type ErrorCode, type ExitStatus } from '../../../src/lib/error-codes.ts'
 import { assertEndedWith, createScene, itConcurrently, type Scene, waitForJoin, waitForProblem } from './scene.ts'
 
 const statusOf = (code: number, reason: string, headers: Record<string, string> = {}): InjectedResponse => ({

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createCertificateAuthority, type CertificateOptions } from '../../../src/dev-cluster/certificate-authority.ts'
 import { parseCertificateRequest } from '../../../src/dev-cluster/certificate-request.ts'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
-import { EXIT, type ErrorCode, type ExitStatus } from '../../../src/lib/errors.ts'
+import { EXIT, type ErrorCode, type ExitStatus } from '../../../src/lib/error-codes.ts'
 import { fieldAt, parseJson, textAt } from '../../../src/lib/json.ts'
 import { eventually } from '../../harness/eventually.ts'
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { clockProblem, withClock } from '../../harness/faketime.ts'
 import { assertEndedWith, createScene, itConcurrently, waitForJoin, waitForMessage, waitForProblem } from './scene.ts'
 

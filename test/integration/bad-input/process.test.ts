@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { createScene, DEADLINE_MS, itConcurrently, waitForJoin } from './scene.ts'
 import { withoutOverride } from './storage.ts'
 

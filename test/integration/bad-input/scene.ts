@@ -5,7 +5,7 @@ import { cp, lstat, mkdtemp, mkdir, readdir, readFile, readlink, rm, symlink, wr
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { startDevCluster, type DevCluster, type DevClusterOptions } from '../../../src/dev-cluster/dev-cluster.ts'
-import { errorCodes, type ErrorCode, type ExitStatus } from '../../../src/lib/errors.ts'
+import { errorCodes, type ErrorCode, type ExitStatus } from '../../../src/lib/error-codes.ts'
 import { parseJson } from '../../../src/lib/json.ts'
 import { spawnAgent, type AgentProcess, type Exit } from '../../harness/agent-process.ts'
 import { joinFiles, writeJoinConfiguration, type JoinFiles } from '../../harness/join-configuration.ts'

@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import type { Fault, RecordedRequest } from '../../../src/dev-cluster/tls-server.ts'
-import { EXIT, type ErrorCode, type ExitStatus } from '../../../src/lib/errors.ts'
+import { EXIT, type ErrorCode, type ExitStatus } from '../../../src/lib/error-codes.ts'
 import { freePorts } from '../../harness/free-ports.ts'
 import { assertEndedWith, createScene, itConcurrently, waitForJoin, waitForProblem } from './scene.ts'
 

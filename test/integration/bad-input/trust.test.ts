@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import { clusterInfoKubeconfig } from '../../../src/dev-cluster/cluster-info.ts'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { assertEndedWith, createScene, itConcurrently } from './scene.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import type { InjectedResponse, RecordedRequest } from '../../../src/dev-cluster/tls-server.ts'
-import type { ErrorCode } from '../../../src/lib/errors.ts'
+import type { ErrorCode } from '../../../src/lib/error-codes.ts'
 import { assertClear, assertPaced, createScene, DEADLINE_MS, itConcurrently, problemsIn, waitForJoin } from './scene.ts'
 
 const isWatch = ({ path }: Readonly<RecordedRequest>): boolean => /[?&]watch=true/.test(path)

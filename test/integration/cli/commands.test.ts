@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import type { Status } from '../../../src/agent/status.ts'
 import { COMMANDS } from '../../../src/cli/commands.ts'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { spawnAgent } from '../../harness/agent-process.ts'
 import { useTemporaryDirectory } from '../../harness/temporary-directory.ts'
 import { createScene, DEADLINE_MS, ended, waitForJoin, waitForMessage } from '../bad-input/scene.ts'
@@ -165,6 +165,30 @@ describe('status', function () {
     assert.equal(shown.running, false)
     assert.equal(shown.state, 'waiting')
     assert.match(shown.summary, /^the certificate has expired; before that: joined/)
+  })
+
+  it('takes a file that no agent wrote for none', async () => {
+    const program = { version: '0.0.1', pid: process.pid, startTime: '1' }
+    const oldest = {
+      version: 1,
+      program,
+      node: 'a',
+      state: 'waiting',
+      since: '2026-11-23T11:00:00Z',
+      summary: 'it waits',
+    }
+    const status = { ...oldest, findings: [] }
+    const show = async (document: object): ReturnType<typeof command> => {
+      await writeFile(directory.join('status.json'), JSON.stringify(document))
+      return await command('status', '--runtime', directory.join('.'))
+    }
+    const whole = await show(status)
+    assert.equal(whole.code, EXIT.unavailable)
+    assert.match(whole.stdout, /waiting, unknown whether it has joined, since /)
+    for (const field of Object.keys(status)) {
+      const { stderr } = await show(Object.fromEntries(Object.entries(status).filter(([name]) => name !== field)))
+      assert.match(stderr, /\(not-running\)/, `without ${field}`)
+    }
   })
 
   it('says of a file that it cannot use what is wrong with it', async () => {

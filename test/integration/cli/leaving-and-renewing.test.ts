@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Fingerprints } from '../../../src/cli/fingerprint.ts'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { spawnAgent } from '../../harness/agent-process.ts'
 import { openssl } from '../../harness/joining-node.ts'
 import { createScene, DEADLINE_MS, waitForJoin, waitForMessage, type Scene } from '../bad-input/scene.ts'
@@ -56,6 +56,11 @@ describe('wait, renew, fingerprint and reset', function () {
     agent.kill()
     await agent.exited
 
+    const unasked = await command(scene, 'renew', '--no-wait')
+    assert.equal(unasked.code, EXIT.unavailable)
+    assert.match(unasked.stderr, /no agent runs.*not-running/s)
+    assert.ok(!(await readdir(scene.files.state)).includes('asked-renewal.json'), 'nothing is asked for')
+
     const alone = await command(scene, 'renew')
     assert.equal(alone.code, EXIT.ok, alone.stderr)
     const third = await current(scene)
@@ -67,6 +72,16 @@ describe('wait, renew, fingerprint and reset', function () {
         .map(({ spec }) => spec.username.split(':')[1])
         .sort(),
       ['bootstrap', 'node', 'node'],
+    )
+  })
+
+  it('say of a serving certificate that is not there yet how to come by it', async () => {
+    await using scene = await createScene({ overrides: { certificate: { serving: {} } } })
+    const { code, stderr } = await command(scene, 'renew', '--serving')
+    assert.equal(code, EXIT.temporary)
+    assert.match(
+      stderr,
+      /there is no serving certificate .*\(not-serving\) the agent asks for the first one by itself/s,
     )
   })
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { startDevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import { clusterInfoKubeconfig } from '../../../src/dev-cluster/cluster-info.ts'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { clusterInfoSignature } from '../../harness/cluster-info-signature.ts'
 import { DroppingPort } from '../../harness/packet-drop.ts'
 import { createScene, DEADLINE_MS } from '../bad-input/scene.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { isTransient, retryDelayMs, type Failure } from '../../../src/agent/backoff.ts'
-import { BootstrapError, type ErrorCode, type ErrorDetails } from '../../../src/lib/errors.ts'
+import type { ErrorCode } from '../../../src/lib/error-codes.ts'
+import { BootstrapError, type ErrorDetails } from '../../../src/lib/errors.ts'
 import { MINUTE_MS } from './fixtures.ts'
 
 const FLOOR_MS = 200

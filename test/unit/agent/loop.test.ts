@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { StatusBody } from '../../../src/agent/status.ts'
-import { BootstrapError, errorCodes, type ErrorCode } from '../../../src/lib/errors.ts'
+import { errorCodes, type ErrorCode } from '../../../src/lib/error-codes.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import type { Files } from '../../../src/lib/ports.ts'
 import { createCertificateAuthority } from '../../../src/dev-cluster/certificate-authority.ts'
 import { FakeCluster, jsonResponse, statusResponse, type Fault, type SeenRequest } from './fakes.ts'

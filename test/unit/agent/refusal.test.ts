@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { refusalError } from '../../../src/agent/refusal.ts'
-import { EXIT } from '../../../src/lib/errors.ts'
+import { EXIT } from '../../../src/lib/error-codes.ts'
 import { NOW_MS, refusalAt } from './fixtures.ts'
 
 describe('refusalError', () => {

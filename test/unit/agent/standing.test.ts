@@ -9,7 +9,8 @@ import { statusOf, type Status } from '../../../src/agent/status.ts'
 import type { FailureFacts } from '../../../src/agent/track.ts'
 import { exitStatusOf } from '../../../src/cli/published-status.ts'
 import type { Outcome } from '../../../src/kube/certificate-signing-request.ts'
-import { BootstrapError, EXIT, type ErrorCode } from '../../../src/lib/errors.ts'
+import { EXIT, type ErrorCode } from '../../../src/lib/error-codes.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import {
   configurationWith,
   DAY_MS,

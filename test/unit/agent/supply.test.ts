@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { NOTHING_SEEN } from '../../../src/agent/beginning.ts'
 import type { Observed } from '../../../src/agent/observed.ts'
 import { namingSupply } from '../../../src/agent/supply.ts'
-import { BootstrapError, type ErrorCode } from '../../../src/lib/errors.ts'
+import type { ErrorCode } from '../../../src/lib/error-codes.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import { configurationWith, NOW_MS, tokenDiscovery } from './fixtures.ts'
 
 const lost: Observed = { ...NOTHING_SEEN, hasJoined: true }

@@ -6,6 +6,7 @@ import { follow, type FollowOptions } from '../../../src/cli/follow.ts'
 import type { PublishedStatus } from '../../../src/cli/published-status.ts'
 import { renewalReached } from '../../../src/cli/renew.ts'
 import { GOALS, goalReached, type Goal } from '../../../src/cli/wait.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import { bootstrapErrorOf } from '../../harness/thrown.ts'
 import { VirtualClock } from '../agent/fakes.ts'
 
@@ -47,6 +48,7 @@ function following(
     goal: 'joined',
     isReached: goalReached('joined'),
     timeoutMs: 10_000,
+    absence: () => Promise.resolve(new BootstrapError('status-not-kept', 'the agent runs, and its directory is full')),
     onNews: (line) => told.push(line),
     clock: new VirtualClock(),
     look: () => Promise.resolve(rest.length > 1 ? rest.shift() : rest[0]),
@@ -76,7 +78,7 @@ describe('follow', () => {
   })
 
   const stuck: [string, PublishedStatus | undefined, string, number][] = [
-    ['there is no status', undefined, 'not-running', 69],
+    ['there is no status, of an agent that runs', undefined, 'status-not-kept', 69],
     ['its agent has ended', published('waiting', {}, false), 'not-running', 69],
     ['its agent runs, and cannot publish', { ...published('waiting'), behindSinceMs: 0 }, 'status-not-kept', 69],
     ['it is only not yet so', published('waiting'), 'waiting-timed-out', 75],

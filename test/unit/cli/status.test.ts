@@ -172,6 +172,11 @@ problem      rejoin-needs-credential: the certificate has expired, and joining a
     )
   })
 
+  it('tells a joined node that waits from one that has never joined', () => {
+    const text = render({ status: { ...waiting, joined: true }, runs: true }, NOW_MS)
+    assert.match(text, /^state {8}waiting, joined, since /m)
+  })
+
   it('says which trade-off policy forbids', () => {
     const findings = healthy.findings.map((finding) => ({ ...finding, isRequired: true }))
     assert.match(
@@ -213,7 +218,10 @@ agent        1.2.3, pid 4711
     const request = { name: 'node-csr-x', fingerprint: 'SHA256:cc', approve: 'kubectl certificate approve node-csr-x' }
     const outdated = { ...request, createdAt: '2026-11-23T11:58:00Z', outdated: 'it is old', deny: 'kubectl deny it' }
     const lines = render({ status: { ...waiting, request: outdated }, runs: true }, NOW_MS)
-    assert.match(lines, /^ +outdated: it is old\n +kubectl deny it\n +kubectl certificate approve node-csr-x$/m)
+    assert.match(
+      lines,
+      /^ +outdated: it is old\n +kubectl deny it # then what is wanted now is asked for\n +kubectl certificate approve node-csr-x # takes it as it is, until its renewal$/m,
+    )
     const text = render({ status: { ...waiting, request }, runs: true }, NOW_MS)
     assert.match(text, /^request {6}node-csr-x, not seen in the cluster yet$/m)
     assert.doesNotMatch(text, /kubectl certificate approve/)

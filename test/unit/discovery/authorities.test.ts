@@ -5,7 +5,8 @@ import {
   pinnedAuthorities,
   requireKnownAuthorities,
 } from '../../../src/discovery/authorities.ts'
-import { BootstrapError, type ErrorCode } from '../../../src/lib/errors.ts'
+import type { ErrorCode } from '../../../src/lib/error-codes.ts'
+import { BootstrapError } from '../../../src/lib/errors.ts'
 import { parseCertificates } from '../../../src/pki/certificate.ts'
 
 const [one, other] = [createCertificateAuthority(), createCertificateAuthority()]

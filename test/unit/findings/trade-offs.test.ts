@@ -6,7 +6,7 @@ import { policyError, stopsJoining, violationsOf } from '../../../src/findings/p
 import { validationReport } from '../../../src/findings/report.ts'
 import { tradeOffs, type TradeOffFacts } from '../../../src/findings/trade-offs.ts'
 import type { Cluster } from '../../../src/kube/cluster.ts'
-import { errorCodes } from '../../../src/lib/errors.ts'
+import { errorCodes } from '../../../src/lib/error-codes.ts'
 import { findingFacts, REQUIREMENTS, type Finding, type FindingId } from '../../../src/lib/findings.ts'
 import { parseCertificates, publicKeyPin } from '../../../src/pki/certificate.ts'
 

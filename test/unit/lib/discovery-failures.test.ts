@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { errorCodes, type ErrorCode, type Retryable } from '../../../src/lib/errors.ts'
+import { errorCodes, type ErrorCode, type Retryable } from '../../../src/lib/error-codes.ts'
 
 const RETRIES: ReadonlyMap<string, Retryable> = new Map<string, Retryable>([
   ['with backoff', true],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { asBootstrapError, BootstrapError, errorCodes, EXIT, type ErrorCode } from '../../../src/lib/errors.ts'
+import { errorCodes, EXIT, type ErrorCode } from '../../../src/lib/error-codes.ts'
+import { asBootstrapError, BootstrapError } from '../../../src/lib/errors.ts'
 
 describe('the error codes', () => {
   for (const [code, facts] of Object.entries(errorCodes))
