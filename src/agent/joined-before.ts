@@ -27,9 +27,13 @@ export async function hasJoinedCluster(
   configuration: JoinConfiguration,
   cluster: Cluster,
 ): Promise<boolean> {
+  return (await hasPairOf(files, configuration, cluster)) || (await hasOwnKubeconfig(files, configuration))
+}
+
+/** What is in its place is this node's own, of this cluster, whatever the time. */
+export async function hasPairOf(files: Files, configuration: JoinConfiguration, cluster: Cluster): Promise<boolean> {
   const stored = await readCurrentPair(files, pairPlace(configuration.files, CLIENT))
-  const isOwn = stored.kind === 'pair' && mismatchOf(stored.pair, configuration, CLIENT, cluster) === undefined
-  return isOwn || (await hasOwnKubeconfig(files, configuration))
+  return stored.kind === 'pair' && mismatchOf(stored.pair, configuration, CLIENT, cluster) === undefined
 }
 
 const hasOwnKubeconfig = async (files: Files, { files: { kubeconfig } }: JoinConfiguration): Promise<boolean> =>

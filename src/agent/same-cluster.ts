@@ -6,6 +6,7 @@ import { readText } from '../lib/text-file.ts'
 import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
 import type { ActionContext } from './context.ts'
 import { discoveryDigest } from './digests.ts'
+import { hasPairOf } from './joined-before.ts'
 
 /**
  * `other-cluster` where `found` has no CA key in common with the cluster that this node had joined. An unchanged discovery
@@ -21,6 +22,8 @@ export async function requireSameCluster(context: ActionContext, found: Cluster)
   const presented = caCertHashes(found.authorities)
   const expected = caCertHashes(known)
   if (expected.some((hash) => presented.includes(hash))) return
+  // It was to move, and had not joined there yet: the cluster of its certificate is the one that it belongs to.
+  if (await hasPairOf(context.ports.files, configuration, found)) return
   throw new BootstrapError(
     'other-cluster',
     `this node belongs to the cluster with the CA ${expected.join(', ')}, and discovery found one with ${presented.join(', ')}`,

@@ -86,6 +86,22 @@ describe('a node that has lost', () => {
   })
 })
 
+describe('a node that was to move to another cluster, and is not to any more', () => {
+  it('is the node that it was, by its pair, where it had not joined there yet', async () => {
+    const { clock, files, cluster } = await joined()
+    const other = new FakeCluster(clock)
+    other.verdict = 'leave'
+    const moving = new Stage({ configuration: joinYaml('any', ELSEWHERE), clock, files, cluster: other })
+    await moving.runFor(10 * MINUTE_MS)
+    assert.equal(other.posts.length, 1)
+    clock.afterSleep = () => undefined
+    const back = new Stage({ configuration: joinYaml('same-cluster', SAME), clock, files, cluster })
+    await back.runFor(10 * MINUTE_MS)
+    assert.deepEqual([back.status.state, back.status.problem?.code], ['healthy', undefined])
+    assert.equal(cluster.posts.length, 1)
+  })
+})
+
 describe('a machine on which another cluster’s pair lies', () => {
   const withForeignPair = (): Stage => {
     const stage = new Stage({ configuration: joinYaml('never', SAME) })
