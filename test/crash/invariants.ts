@@ -119,6 +119,11 @@ export function checkNothingLeftOver(disk: SimulatedDisk, ...alsoKept: (RegExp |
   assert.ok(dated >= 1 && dated <= MOST_DATED, `${dated} dated pairs`)
 }
 
+/** Whether there is a pair, and it is one of the cluster with this CA. */
+export const isSignedBy = (disk: SimulatedDisk, caPem: string): boolean =>
+  hasLoadablePair(disk) &&
+  new X509Certificate(disk.text(PATHS.current) ?? '').verify(new X509Certificate(caPem).publicKey)
+
 /** The pair is this node's, by this cluster's CA, and valid. */
 export function checkIdentity(disk: SimulatedDisk, caPem: string, nowMs: number): void {
   assert.ok(hasLoadablePair(disk), 'there is no loadable pair')

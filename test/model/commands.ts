@@ -121,6 +121,14 @@ const edit = oneOf<Record<string, unknown>>(
   { hooks: { afterJoin: [{ command: ['/bin/true'] }], afterRenew: [{ command: ['/bin/true'] }] } },
 ).map((sections) => command(`join.yaml: ${JSON.stringify(sections)}`, (life) => life.edit(sections)))
 
+const move = fc
+  .boolean()
+  .map((isMeant) =>
+    command(`join.yaml leads to the other cluster${isMeant ? '' : ' by mistake'}`, (life) =>
+      life.changeClusters(isMeant),
+    ),
+  )
+
 const disk = fc.boolean().map((isFull) =>
   command(isFull ? 'the disk is full' : 'the disk has room', ({ world }) => {
     world.disk.tree.isFull = isFull
@@ -167,6 +175,7 @@ export const commands = [
   arrival,
   token,
   edit,
+  move,
   disk,
   damage,
   kubeletRenews,

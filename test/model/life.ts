@@ -16,7 +16,9 @@ import {
   checkNothingLeftOver,
   checkRequests,
   checkSecrets,
+  hasAuthority,
   hasLoadablePair,
+  isSignedBy,
   openRequests,
 } from '../crash/invariants.ts'
 
@@ -26,6 +28,9 @@ const MINUTE_MS = 60_000
 const ATTEMPT_MS = MINUTE_MS
 /** Neither a refusal nor a spent budget of keys is waited out for longer. */
 const LONGEST_REST_MS = 60 * MINUTE_MS
+
+/** What is announced over and over comes right by nothing. */
+const MOST_ATTEMPTS = 100
 
 /**
  * A key that was made while a clock was wrong is under way, or refused, beside a certificate that is good after all. Nobody
@@ -59,6 +64,8 @@ export class Life {
   /** Open requests whose key a person has damaged. */
   readonly #lost = new Set<string>()
   #isPairPromised = false
+  /** The CA, PEM, of the cluster that the node must not leave: join.yaml leads elsewhere by mistake. */
+  #homeCaPem: string | undefined
   #violation: Error | undefined
 
   constructor(world: World, bare: Kept) {
@@ -94,6 +101,7 @@ export class Life {
   /** A person damages what the agent has promised. */
   damage(path: string, content: string | undefined): void {
     this.#isPairPromised = false
+    this.#homeCaPem = undefined
     if (path === PATHS.pendingRequest) this.#loseRequests()
     if (content === undefined) this.world.disk.take(path)
     else this.world.disk.put(path, content)
@@ -104,6 +112,7 @@ export class Life {
     const { disk } = this.world
     this.agent.kill()
     this.#loseRequests()
+    this.#homeCaPem = undefined
     if (includeKubeletFiles) this.#isPairPromised = false
     const { configuration } = await ConfigurationSource.open(disk, JOIN_YAML)
     for (const { path, isKept } of await takeInventory(disk, configuration, includeKubeletFiles))
@@ -116,8 +125,10 @@ export class Life {
     const { disk, cluster, network } = this.world
     const { configuration } = await ConfigurationSource.open(disk, JOIN_YAML)
     const isItsOwn = configuration.certificate.rotation.owner === 'kubelet'
+    // Another cluster's signer has nothing to do with it.
+    const isAtHome = hasAuthority(disk.text(PATHS.ca), cluster.caPem)
     const isValid = Date.parse(this.agent.status?.certificate?.notAfter ?? '') > network.clock.nowMs()
-    if (!isItsOwn || !isValid || disk.tree.isFull) return
+    if (!isItsOwn || !isAtHome || !isValid || disk.tree.isFull) return
     const issued = cluster.ca.issue({
       commonName: `system:node:${NODE}`,
       organizations: ['system:nodes'],
@@ -131,7 +142,8 @@ export class Life {
 
   #loseRequests(): void {
     this.world.network.loseWhatIsOnItsWay()
-    for (const name of openRequests(this.world.cluster.listCertificateSigningRequests())) this.#lost.add(name)
+    for (const cluster of [this.world.cluster, this.world.other])
+      for (const name of openRequests(cluster.listCertificateSigningRequests())) this.#lost.add(name)
   }
 
   /** All that happens before time goes on: also a death, and the start after it. */
@@ -142,7 +154,8 @@ export class Life {
   async pass(ms: number): Promise<void> {
     await this.world.pass(this.agent, ms)
     if (this.#violation !== undefined) throw this.#violation
-    checkRequests(this.world.cluster.listCertificateSigningRequests(), this.#lost)
+    for (const cluster of [this.world.cluster, this.world.other])
+      checkRequests(cluster.listCertificateSigningRequests(), this.#lost)
     if (!this.agent.isDead) return
     const { clock } = this.world
     this.world.disk = this.#left ?? this.world.disk
@@ -164,6 +177,21 @@ export class Life {
     this.world.setNodeClock()
     this.#fuse = undefined
     this.#sudden = undefined
+  }
+
+  /**
+   * join.yaml leads to the other cluster. Where that is meant, what is open in the one before is nobody's any more; else the
+   * node stays where it is.
+   */
+  async changeClusters(isMeant: boolean): Promise<void> {
+    const { world } = this
+    if (isMeant) {
+      this.#loseRequests()
+      this.#homeCaPem = undefined
+    } else if (isSignedBy(world.disk, world.cluster.caPem)) this.#homeCaPem ??= world.cluster.caPem
+    world.changeClusters()
+    this.isTokenGood = true
+    await this.edit({ recovery: { rejoin: isMeant ? 'any' : 'same-cluster' } })
   }
 
   async renewToken(): Promise<void> {
@@ -189,6 +217,7 @@ export class Life {
       return state === 'failed' || (problem?.code === 'csr-denied' && problem.nextAttemptAt === undefined)
     }
     if (!this.isTokenGood) await this.renewToken()
+    await this.#correctCluster()
     if (JSON.stringify(this.sections).includes('"kubelet"')) await this.edit({ certificate: {} })
     const before = agent.lines.length
     await this.#asAnnounced(() => agent.isAtRest || waitsForPerson())
@@ -204,11 +233,21 @@ export class Life {
     await agent.stop()
   }
 
+  /** A mistake is corrected by the way back; where nobody knows any more which cluster was meant, by the operator's word. */
+  async #correctCluster(): Promise<void> {
+    const { caPem } = this.world.cluster
+    if (this.#homeCaPem === undefined) await this.edit({ recovery: { rejoin: 'any' } })
+    else if (this.#homeCaPem !== caPem) await this.changeClusters(false)
+  }
+
   /** By the next attempt, and the time that an attempt takes; one that fails announces another. */
   async #asAnnounced(isDone: () => boolean): Promise<void> {
     const { world, agent } = this
+    let attempts = 0
     for (let failures = -1; failures !== agent.failures;) {
       failures = agent.failures
+      attempts += 1
+      assert.ok(attempts < MOST_ATTEMPTS, `it fails on and on\n${agent.lines.join('\n')}`)
       const waitMs = Math.max(agent.nextAttemptMs - world.clock.monotonicMs(), this.#restMs, 0)
       await world.runUntil(agent, () => isDone() || agent.failures !== failures, waitMs + ATTEMPT_MS)
     }
@@ -246,6 +285,8 @@ export class Life {
     const { disk, token } = this.world
     try {
       checkSecrets(disk, token)
+      if (this.#homeCaPem !== undefined && hasLoadablePair(disk))
+        assert.ok(isSignedBy(disk, this.#homeCaPem), `another cluster's pair ${phase} ${effect}`)
       if (this.#isPairPromised) assert.ok(hasLoadablePair(disk), `no loadable pair ${phase} ${effect}`)
       if (phase === 'after' && effect === `sync ${PATHS.certificates}`) this.#isPairPromised ||= hasLoadablePair(disk)
     } catch (thrown) {

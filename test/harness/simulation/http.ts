@@ -1,8 +1,8 @@
 /**
- * The http port bound to an embedded control plane's request handler: Node's own HTTP over a pair of streams in memory,
+ * The http port bound to the request handlers of embedded control planes: Node's own HTTP over a pair of streams in memory,
  * without sockets and TLS. Trust is judged by the CA that the request names, and a client certificate by its key.
  */
-import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http'
 import { duplexPair, type Duplex } from 'node:stream'
 import type { DevCluster } from '../../../src/dev-cluster/dev-cluster.ts'
 import { BootstrapError } from '../../../src/lib/errors.ts'
@@ -22,32 +22,42 @@ interface OnItsWay {
   arrive: () => Promise<void>
 }
 
-/** The control plane and the way to it. */
+/** The control planes and the way to them. */
 export class SimulatedNetwork {
-  readonly cluster: DevCluster
   /** The node's sleep, and the cluster's time. */
   readonly clock: Pick<Clock, 'nowMs' | 'sleep'>
   reachability: Reachability = 'reachable'
   readonly #connections = new Set<Duplex>()
   #onTheirWay: OnItsWay[] = []
-  readonly #server
+  readonly #hosts: ReadonlyMap<string, { cluster: DevCluster; listener: Server }>
   #identities = new WeakMap<Duplex, readonly Uint8Array[]>()
 
-  constructor(cluster: DevCluster, clock: Pick<Clock, 'nowMs' | 'sleep'>) {
-    this.cluster = cluster
+  constructor(clusters: readonly DevCluster[], clock: Pick<Clock, 'nowMs' | 'sleep'>) {
     this.clock = clock
-    this.#server = createServer((incoming, response) => {
-      response.setHeader('date', new Date(clock.nowMs()).toUTCString())
+    this.#hosts = new Map(
+      clusters.map((cluster) => [cluster.endpoint, { cluster, listener: this.#listenerOf(cluster) }]),
+    )
+  }
+
+  #listenerOf(cluster: DevCluster): Server {
+    const listener = createServer((incoming, response) => {
+      response.setHeader('date', new Date(this.clock.nowMs()).toUTCString())
       void cluster.handle(incoming, response, this.#identities.get(incoming.socket) ?? [])
     })
     // What the clock of the test does not know of.
-    this.#server.keepAliveTimeout = 0
-    this.#server.requestTimeout = 0
-    this.#server.headersTimeout = 0
+    listener.keepAliveTimeout = 0
+    listener.requestTimeout = 0
+    listener.headersTimeout = 0
+    return listener
+  }
+
+  /** Whose server is there; undefined where nobody's is. */
+  clusterAt(host: string): DevCluster | undefined {
+    return this.#hosts.get(host)?.cluster
   }
 
   /** The client's end of a new connection. */
-  connect(clientCertificates: readonly Uint8Array[]): Duplex {
+  connect(host: string, clientCertificates: readonly Uint8Array[]): Duplex {
     const [client, server] = duplexPair()
     this.#identities.set(server, clientCertificates)
     this.#connections.add(client)
@@ -55,7 +65,7 @@ export class SimulatedNetwork {
       this.#connections.delete(client)
       server.destroy()
     })
-    this.#server.emit('connection', server)
+    this.#hosts.get(host)?.listener.emit('connection', server)
     return client
   }
 
@@ -175,7 +185,7 @@ export class SimulatedHttp implements Http {
 
   async #send(request: HttpRequest): Promise<IncomingMessage> {
     const { url, method, headers, body, signal } = request
-    const connection = this.#network.connect(presented(request.clientIdentity))
+    const connection = this.#network.connect(url.host, presented(request.clientIdentity))
     this.#own.add(connection)
     connection.on('close', () => this.#own.delete(connection))
     return await new Promise((resolve, reject) => {
@@ -194,7 +204,7 @@ export class SimulatedHttp implements Http {
   }
 
   async #reach({ url, trust, timeoutMs, signal }: HttpRequest): Promise<void> {
-    const { reachability, cluster, clock } = this.#network
+    const { reachability, clock } = this.#network
     if (reachability === 'refusing') throw new BootstrapError('connection-refused', `${url.host} refuses connections`)
     if (reachability === 'silent') {
       this.waiting += 1
@@ -202,7 +212,8 @@ export class SimulatedHttp implements Http {
       this.waiting -= 1
       throw new BootstrapError('timed-out', `${url.host} was silent for ${timeoutMs / 1000} s`)
     }
-    if (url.host !== cluster.endpoint) throw new BootstrapError('unreachable', `nothing is at ${url.host}`)
+    const cluster = this.#network.clusterAt(url.host)
+    if (cluster === undefined) throw new BootstrapError('unreachable', `nothing is at ${url.host}`)
     if (trust !== 'unverified' && !trust.roots.some((root) => root.trim() === cluster.caPem.trim()))
       throw new BootstrapError('server-untrusted', `${url.host} holds no certificate of a trusted CA`)
   }

@@ -39,10 +39,15 @@ export interface Kept {
   disk: SimulatedDisk
   nowMs: number
   requests: StoredState
+  cluster: DevCluster
+  other: { cluster: DevCluster; requests: StoredState }
 }
 
 export class World {
-  readonly cluster: DevCluster
+  /** The one that join.yaml is to lead to. */
+  cluster: DevCluster
+  /** Another one, with another CA and other tokens. */
+  other: DevCluster
   token: string
   clock = new SimulatedClock(START_MS)
   disk = new SimulatedDisk(this.clock)
@@ -54,13 +59,15 @@ export class World {
   publishedCaPem: string
   readonly #clusterClock: { skewMs: number }
 
-  private constructor(cluster: DevCluster, clusterClock: { skewMs: number }, random: Random) {
+  private constructor(clusters: [DevCluster, DevCluster], clusterClock: { skewMs: number }, random: Random) {
+    const [cluster, other] = clusters
     this.cluster = cluster
+    this.other = other
     this.#clusterClock = clusterClock
     this.random = random
     this.publishedCaPem = cluster.caPem
     this.token = cluster.createToken()
-    this.network = new SimulatedNetwork(cluster, {
+    this.network = new SimulatedNetwork(clusters, {
       nowMs: () => this.clock.nowMs() + clusterClock.skewMs,
       sleep: (ms, signal) => this.clock.sleep(ms, signal),
     })
@@ -71,18 +78,22 @@ export class World {
     const holder: { world?: World } = {}
     const clusterClock = { skewMs: 0 }
     const now = (): number => (holder.world?.clock.nowMs() ?? START_MS) + clusterClock.skewMs
-    const cluster = await startDevCluster({
-      approval: 'manual',
-      certificateDurationMs,
-      ca: createCertificateAuthority({ notBeforeMs: START_MS - 3650 * DAY_MS, notAfterMs: START_MS + 3650 * DAY_MS }),
-      clock: {
-        nowMs: now,
-        sleep: (ms, signal) => holder.world?.clock.sleep(ms, signal) ?? Promise.resolve(),
-      },
-    })
-    // Its listener is for those who come by TLS.
-    await cluster.stop()
-    const world = new World(cluster, clusterClock, random)
+    const start = async (commonName: string): Promise<DevCluster> => {
+      const [notBeforeMs, notAfterMs] = [START_MS - 3650 * DAY_MS, START_MS + 3650 * DAY_MS]
+      return await startDevCluster({
+        approval: 'manual',
+        certificateDurationMs,
+        ca: createCertificateAuthority({ commonName, notBeforeMs, notAfterMs }),
+        clock: {
+          nowMs: now,
+          sleep: (ms, signal) => holder.world?.clock.sleep(ms, signal) ?? Promise.resolve(),
+        },
+      })
+    }
+    const clusters: [DevCluster, DevCluster] = [await start('kubernetes'), await start('kubernetes-other')]
+    // Their listeners are for those who come by TLS; while both are there, they have two ports.
+    for (const cluster of clusters) await cluster.stop()
+    const world = new World(clusters, clusterClock, random)
     holder.world = world
     return world
   }
@@ -111,6 +122,15 @@ export class World {
     this.disk.put(JOIN_YAML, JSON.stringify(document, undefined, 2))
   }
 
+  /** From now on join.yaml is to lead to the other cluster. */
+  changeClusters(): void {
+    const { cluster, other } = this
+    this.cluster = other
+    this.other = cluster
+    this.publishedCaPem = other.caPem
+    this.token = other.createToken()
+  }
+
   publish(caBundle: string): void {
     this.publishedCaPem = caBundle
     publishAuthorities(this.cluster, caBundle)
@@ -122,34 +142,46 @@ export class World {
   }
 
   keep(): Kept {
-    return { disk: this.disk.clone(), nowMs: this.clock.nowMs(), requests: this.cluster.save() }
+    const { cluster, other } = this
+    return {
+      disk: this.disk.clone(),
+      nowMs: this.clock.nowMs(),
+      requests: cluster.save(),
+      cluster,
+      other: { cluster: other, requests: other.save() },
+    }
   }
 
   /** As it was then, at `nowMs`; the agents of before must be dead. */
-  restore({ disk, nowMs, requests }: Kept): void {
+  restore({ disk, nowMs, requests, cluster, other }: Kept): void {
     this.clock = new SimulatedClock(nowMs)
     this.disk = disk.clone(this.clock)
     this.network.loseWhatIsOnItsWay()
+    this.cluster = cluster
     this.cluster.restore(requests)
+    this.other = other.cluster
+    this.other.restore(other.requests)
   }
 
   /** Approver and signer do what there is to do. */
   async settleCluster(): Promise<void> {
     await turn()
-    for (const csr of this.cluster.listCertificateSigningRequests()) this.#judge(csr)
+    for (const cluster of [this.cluster, this.other])
+      for (const csr of cluster.listCertificateSigningRequests()) this.#judge(cluster, csr)
     for (let turns = 0; turns < 3; turns += 1) await turn()
   }
 
-  #judge(csr: CertificateSigningRequest): void {
+  #judge(cluster: DevCluster, csr: CertificateSigningRequest): void {
     if (csr.status.conditions !== undefined || csr.status.certificate !== undefined) return
     const verdict = this.judge(csr)
-    if (verdict === 'approve') this.cluster.approve(csr.metadata.name, { reason: 'AutoApproved' })
-    if (verdict === 'deny') this.cluster.deny(csr.metadata.name)
+    if (verdict === 'approve') cluster.approve(csr.metadata.name, { reason: 'AutoApproved' })
+    if (verdict === 'deny') cluster.deny(csr.metadata.name)
   }
 
   deleteRequests(isMeant: (csr: CertificateSigningRequest) => boolean = () => true): void {
-    for (const csr of this.cluster.listCertificateSigningRequests())
-      if (isMeant(csr)) this.cluster.deleteCertificateSigningRequest(csr.metadata.name)
+    for (const cluster of [this.cluster, this.other])
+      for (const csr of cluster.listCertificateSigningRequests())
+        if (isMeant(csr)) cluster.deleteCertificateSigningRequest(csr.metadata.name)
   }
 
   /** As kube-controller-manager does once an hour (pkg/controller/certificates/cleaner). */
