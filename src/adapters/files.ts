@@ -101,6 +101,16 @@ function readRegularFile(path: string, maxBytes: number): Uint8Array {
   throw new BootstrapError('storage-failed', `${path} changed while it was read`, { hint: 'it is read again' })
 }
 
+/** EINVAL: what is there is no link (readlink(2)). */
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch (thrown) {
+    if (textAt(thrown, 'code') === 'EINVAL') return undefined
+    throw thrown
+  }
+}
+
 async function syncDirectory(path: string): Promise<void> {
   await using handle = await openFile(path, constants.O_RDONLY | constants.O_DIRECTORY)
   await handle.sync()
@@ -162,7 +172,7 @@ export const nodeFiles: Files = {
       )
     }),
 
-  readLink: (path) => orAbsent('read', path, () => readlinkSync(path)),
+  readLink: (path) => orAbsent('read', path, () => linkTarget(path)),
 
   realPath: (path) => orAbsent('examined', path, () => realpathSync.native(path)),
 

@@ -42,8 +42,6 @@ export class StatusReporter {
   readonly #startedAtMs: number
   #textfile: string | undefined
   #metricsWritten = ''
-  /** What the mark says; undefined while that is not known. */
-  #marked: boolean | undefined
   #writing: Promise<void> | undefined
   /** Of the last writing. */
   #failure: BootstrapError | undefined
@@ -206,7 +204,8 @@ export class StatusReporter {
     const textfile = this.#textfile
     if (textfile === undefined) return
     const text = metricsText(status, this.#attempts, this.#startedAtMs)
-    if (text === this.#metricsWritten) return
+    // It may have been removed: a directory of textfiles is not the agent's.
+    if (text === this.#metricsWritten && (await this.#ports.files.stat(textfile)) !== undefined) return
     this.#metricsWritten = ''
     await this.#replaceOrRemove(textfile, () => replaceFile(this.#ports.files, textfile, text, 0o644))
     this.#metricsWritten = text
@@ -214,9 +213,7 @@ export class StatusReporter {
 
   async #markJoined({ joined }: Status): Promise<void> {
     // What an agent before this one knew stands, until there is something to put in its place.
-    if (joined === undefined || this.#marked === joined) return
-    await markJoined(this.#ports.files, this.#runtimeDirectory, joined)
-    this.#marked = joined
+    if (joined !== undefined) await markJoined(this.#ports.files, this.#runtimeDirectory, joined)
   }
 
   /** Undefined where there is nothing that was not written yet. */

@@ -36,6 +36,7 @@ export interface Files {
   read(path: string, maxBytes: number): Promise<Uint8Array | undefined>
   /** Of the path itself: a link is not followed. */
   stat(path: string): Promise<FileFacts | undefined>
+  /** Where it leads, as it stands there; undefined where there is nothing, or no link. */
   readLink(path: string): Promise<string | undefined>
   /** The path with every link on the way followed; undefined where that leads nowhere. */
   realPath(path: string): Promise<string | undefined>

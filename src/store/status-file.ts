@@ -19,6 +19,8 @@ export const writeStatusFile = (files: Files, runtimeDirectory: string, status: 
 /** Service managers can wait for a file that is there, not for what stands in one. */
 export async function markJoined(files: Files, runtimeDirectory: string, hasJoined: boolean): Promise<void> {
   const mark = joinedMarkPath(runtimeDirectory)
+  const there = await files.stat(mark)
+  if (hasJoined ? there?.kind === 'file' : there === undefined) return
   if (hasJoined) await replaceFile(files, mark, '', 0o644)
   else await files.remove(mark)
 }

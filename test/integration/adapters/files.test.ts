@@ -145,6 +145,7 @@ describe('the files port', () => {
     assert.equal((await nodeFiles.stat(link))?.kind, 'link')
     assert.equal((await nodeFiles.stat(temporary.path))?.kind, 'directory')
     assert.equal(await nodeFiles.readLink(link), path)
+    assert.equal(await nodeFiles.readLink(path), undefined)
     assert.deepEqual(await nodeFiles.list(temporary.path), ['file', 'link'])
   })
 

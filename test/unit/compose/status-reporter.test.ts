@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import sinon from 'sinon'
 import type { StatusBody } from '../../../src/agent/status.ts'
@@ -130,6 +130,20 @@ describe('StatusReporter', () => {
     await minute()
     assert.equal(create.callCount, 3)
     assert.equal(textAt(await written(), 'summary'), 'one')
+  })
+
+  it('puts back within a minute what somebody has removed', async () => {
+    const { it: told } = reporter()
+    const textfile = directory.join('metrics', 'a.prom')
+    await told.followTextfile(textfile)
+    told.report(body('one', 'healthy'))
+    await told.flush()
+    const paths = [joinedMarkPath(directory.path), textfile]
+    for (const path of paths) await rm(path)
+    clock.pass(60_000)
+    await turn()
+    await told.flush()
+    assert.deepEqual(paths.map(existsSync), [true, true])
   })
 
   it('skips what was overtaken while a write went on', async () => {

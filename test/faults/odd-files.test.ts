@@ -1,0 +1,151 @@
+/**
+ * What may stand where a file of the agent's should be, while it runs as a node: each is told by its name, nothing blocks or
+ * fills the memory, the identity stays, and all is well once it is mended.
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdir, readFile, readlink, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { oddities, type Oddity } from '../../src/agent/oddities.ts'
+import type { Status } from '../../src/agent/status.ts'
+import type { AgentProcess } from '../harness/agent-process.ts'
+import { eventually } from '../harness/eventually.ts'
+import type { JoinFiles } from '../harness/join-configuration.ts'
+import {
+  createScene,
+  DEADLINE_MS,
+  waitForJoin,
+  waitForMessage,
+  waitForProblem,
+  type Scene,
+} from '../integration/bad-input/scene.ts'
+
+/** Larger than the memory that anything here may take. */
+const HUGE_BYTES = 10 * 2 ** 30
+const MOST_MEMORY_KIB = 1024 * 1024
+
+const make = (command: string, ...args: string[]): void => {
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+}
+
+/** None of these is read: what is there is for a person to move away. */
+const unread: Readonly<Record<string, (path: string) => Promise<void> | void>> = {
+  'a directory with something in it': async (path) => {
+    await mkdir(join(path, 'something'), { recursive: true })
+  },
+  'a FIFO that nobody writes to': (path) => {
+    make('mkfifo', path)
+  },
+  'a file that would fill the memory': async (path) => {
+    await writeFile(path, '')
+    await truncate(path, HUGE_BYTES)
+  },
+  'a link to itself': (path) => symlink(path, path),
+}
+
+/** These are read, and are nothing that the agent has written. */
+const foreign: Readonly<Record<string, (path: string) => Promise<void>>> = {
+  nothing: (path) => writeFile(path, '', { mode: 0o600 }),
+  'the bytes of something else': (path) =>
+    writeFile(path, Buffer.from([0, 255, 10, 13, 239, 187, 191]), { mode: 0o600 }),
+  'a link to a file of somebody else': (path) => symlink('/etc/passwd', path),
+}
+
+type Place = (files: JoinFiles) => string | Promise<string>
+
+const currentPair = ({ certificates }: JoinFiles): string => join(certificates, 'kubelet-client-current.pem')
+const inState =
+  (name: string): Place =>
+  ({ state }) =>
+    join(state, name)
+
+/** What foreign content there is called; undefined: the node would have to join again. */
+const places: readonly { name: string; path: Place; oddity: Oddity | undefined }[] = [
+  { name: 'the link to the current pair', path: currentPair, oddity: 'private-key-unreadable' },
+  {
+    name: 'the current pair',
+    path: async (files) => join(files.certificates, basename(await readlink(currentPair(files)))),
+    oddity: undefined,
+  },
+  { name: 'the kubeconfig', path: ({ kubeconfig }) => kubeconfig, oddity: 'kubeconfig-differs' },
+  { name: 'ca.crt', path: ({ ca }) => ca, oddity: 'ca-bundle-differs' },
+  { name: 'cluster.json', path: inState('cluster.json'), oddity: 'cluster-record-unreadable' },
+  { name: 'hooks.json', path: inState('hooks.json'), oddity: 'hook-record-unreadable' },
+  { name: 'keys-made.json', path: inState('keys-made.json'), oddity: 'key-ledger-unreadable' },
+  { name: 'pending-request.pem', path: inState('pending-request.pem'), oddity: 'pending-request-unreadable' },
+  { name: 'refusal.json', path: inState('refusal.json'), oddity: 'refusal-unreadable' },
+  { name: 'asked-renewal.json', path: inState('asked-renewal.json'), oddity: 'asked-renewal-unreadable' },
+]
+
+describe('what may stand where a file of the agent’s should be', function () {
+  this.timeout(3 * DEADLINE_MS)
+  let scene: Scene
+  let agent: AgentProcess
+  let fingerprint: string | undefined
+
+  const status = async (): Promise<Status> =>
+    JSON.parse(await readFile(join(scene.files.runtime, 'status.json'), 'utf8')) as Status
+
+  const healthy = (): Promise<Status> =>
+    eventually('it is well', { deadlineMs: DEADLINE_MS }, async () => {
+      const now = await status()
+      return now.state === 'healthy' ? now : undefined
+    })
+
+  /** From a SIGHUP until `seen` resolves; then what stood there before is put back, and it is the same node. */
+  async function during(
+    path: string,
+    spoil: (path: string) => Promise<void> | void,
+    seen: (from: number) => Promise<unknown>,
+  ): Promise<void> {
+    const kept = `${scene.directory}-kept`
+    const wasThere = await rename(path, kept).then(
+      () => true,
+      () => false,
+    )
+    await spoil(path)
+    const from = agent.lines.length
+    agent.kill('SIGHUP')
+    await seen(from)
+    await rm(path, { recursive: true, force: true })
+    if (wasThere) await rename(kept, path)
+    const mended = agent.lines.length
+    agent.kill('SIGHUP')
+    await waitForJoin(agent, mended)
+    assert.equal((await healthy()).certificate?.fingerprint, fingerprint)
+    assert.equal(scene.cluster.listCertificateSigningRequests().length, 1)
+  }
+
+  before(async () => {
+    scene = await createScene({ overrides: { hooks: { afterJoin: [{ command: ['/bin/true'] }] } } })
+    agent = scene.daemon()
+    await waitForJoin(agent)
+    fingerprint = (await healthy()).certificate?.fingerprint
+  })
+  after(() => scene[Symbol.asyncDispose]())
+
+  for (const { name, path, oddity } of places) {
+    it(`${name}: what cannot be read is told with its path`, async () => {
+      const place = await path(scene.files)
+      for (const [what, spoil] of Object.entries(unread))
+        await during(place, spoil, async (from) => {
+          const { message } = await waitForProblem(agent, 'storage-malformed', from)
+          assert.ok(message.includes(scene.directory), `${what}: ${message}`)
+          assert.equal((await status()).joined, true)
+        })
+    })
+    if (oddity !== undefined)
+      it(`${name}: what the agent did not write is ${oddity}`, async () => {
+        for (const spoil of Object.values(foreign))
+          await during(await path(scene.files), spoil, (from) =>
+            waitForMessage(agent, RegExp(oddities[oddity].says), from),
+          )
+      })
+  }
+
+  it('and none of it was held in memory', async () => {
+    const peak = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${agent.pid}/status`, 'utf8'))
+    assert.ok(Number(peak?.[1]) < MOST_MEMORY_KIB)
+  })
+})
