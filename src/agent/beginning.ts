@@ -9,6 +9,8 @@ export const NOTHING_SEEN: Observed = {
   identity: { kind: 'absent' },
   isUntried: false,
   published: false,
+  publicationFault: undefined,
+  failedPublish: undefined,
   hooks: undefined,
   failedHooks: undefined,
   authentication: { kind: 'unasked' },
@@ -29,6 +31,7 @@ export const NOTHING_SEEN: Observed = {
   exposed: [],
   unprotected: [],
   failedProtection: undefined,
+  failedRestore: undefined,
   leftOver: [],
   oddities: [],
 }
@@ -43,12 +46,14 @@ const nothingRemembered = (monotonicMs: number): CertificateMemory => ({
   hookRound: undefined,
   unprotected: new Set(),
   failedProtection: undefined,
+  failedRestore: undefined,
 })
 
 /** Nothing is ever asked again: who runs once ends when its certificate is accepted. */
 export const newMemory = (monotonicMs: number): Memory => ({
   ...nothingRemembered(monotonicMs),
   serving: nothingRemembered(monotonicMs),
+  failedPublish: undefined,
   doubtsCluster: false,
   rediscoveryFailed: false,
   filedWith: undefined,
@@ -71,11 +76,13 @@ export function forgetAnswers(memory: Memory): void {
   memory.acceptedToken = undefined
   memory.filedWith = undefined
   memory.failedRecheck = undefined
+  memory.failedPublish = undefined
   for (const certificate of [memory, memory.serving]) {
     certificate.failedHooks = undefined
     certificate.hookRound = undefined
     certificate.unprotected.clear()
     certificate.failedProtection = undefined
+    certificate.failedRestore = undefined
   }
   memory.rediscoveryFailed = false
 }

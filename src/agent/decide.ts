@@ -85,14 +85,16 @@ export function decide(seen: Observed, nowMs: number): Action {
   const goesOnWithOutdated = isForbidden || (seen.rediscoveryFailed && standing === 'due')
   if (seen.trust.kind === 'outdated' && !goesOnWithOutdated) return { kind: 'discover' }
   if (seen.identity.kind === 'ours' && isValid(standing)) {
-    if (seen.identity.misplaced) return { kind: 'restore' }
-    if (!seen.published) return { kind: 'publish' }
+    const isFresh = standing === 'fresh'
+    if (seen.identity.misplaced && (isFresh || isTimeFor(seen.failedRestore, nowMs))) return { kind: 'restore' }
+    const mayPublish = isFresh || isTimeFor(seen.failedPublish, nowMs)
+    if (!seen.published && mayPublish) return { kind: 'publish' }
     const recheck: Action | undefined = isRecheckDue(seen, nowMs) ? { kind: 'recheck' } : undefined
     // A record of an earlier version lacks it: that is no reason to be less than healthy meanwhile.
-    if (recheck === undefined && !seen.trust.record.hasJoined) return { kind: 'publish' }
+    if (recheck === undefined && !seen.trust.record.hasJoined && mayPublish) return { kind: 'publish' }
     // Nothing is built on it before it has authenticated once, and nothing but its lapse takes its place.
     if (seen.isUntried) return recheck ?? { kind: 'rest', untilMs: Infinity, because: 'untried' }
-    if (standing === 'fresh') return whileFresh(seen, seen.identity, nowMs, recheck)
+    if (isFresh) return whileFresh(seen, seen.identity, nowMs, recheck)
   }
   // Whoever is refused may be accepted again, when the control plane has been put right.
   if ((standing === 'due' || standing === 'refused') && isRecheckDue(seen, nowMs)) return { kind: 'recheck' }
@@ -114,7 +116,8 @@ export function decideServing(seen: Observed, serving: SeenServing, nowMs: numbe
     return { kind: 'rest', untilMs: Infinity, because: 'not-joined' }
   const standing = standingOf(serving.identity, nowMs)
   if (serving.identity.kind === 'ours' && isValid(standing)) {
-    if (serving.identity.misplaced) return { kind: 'restore' }
+    const mayRestore = standing === 'fresh' || isTimeFor(serving.failedRestore, nowMs)
+    if (serving.identity.misplaced && mayRestore) return { kind: 'restore' }
     if (standing === 'fresh') return whileFresh(serving, serving.identity, nowMs)
   }
   if (standing === 'not-yet-valid') return { kind: 'rest', untilMs: Infinity, because: 'not-yet-valid' }

@@ -1,7 +1,7 @@
 /**
- * What is done beside the way to a certificate: the hooks, the recheck whether all is as it was, and the protection of what
- * others may read. When each is due; one
- * that fails has a next attempt of its own and holds nothing else up. Pure.
+ * What is done beside the way to a certificate: the hooks, the recheck whether all is as it was, the protection of what
+ * others may read; and, while a renewal is due, what puts the pair and the cluster's files back in their place. When each is
+ * due; one that fails has a next attempt of its own and holds nothing else up. Pure.
  */
 import type { BootstrapError } from '../lib/errors.ts'
 import { retryDelayMs } from './backoff.ts'
@@ -30,14 +30,14 @@ export function isRecheckDue({ nextRecheckMs, failedRecheck, authentication }: O
 export const isProtectionDue = ({ exposed, failedProtection }: SeenCertificate, nowMs: number): boolean =>
   exposed.length > 0 && isTimeFor(failedProtection, nowMs)
 
-/** Of one certificate; only the client's is rechecked. */
-export type FailedErrands = Pick<Observed, 'failedHooks' | 'failedProtection'> &
-  Partial<Pick<Observed, 'failedRecheck'>>
+/** Of one certificate; only the client's is rechecked, and published. */
+export type FailedErrands = Pick<Observed, 'failedHooks' | 'failedProtection' | 'failedRestore'> &
+  Partial<Pick<Observed, 'failedRecheck' | 'failedPublish'>>
 
 /** Until an errand that failed is tried again, in ms; Infinity where that time has passed, or none failed. */
 export function msUntilNextAttempt(failed: FailedErrands, nowMs: number): number {
-  const { failedHooks, failedRecheck, failedProtection } = failed
-  const waitsMs = [failedHooks, failedRecheck, failedProtection].map(
+  const { failedHooks, failedRecheck, failedProtection, failedRestore, failedPublish } = failed
+  const waitsMs = [failedHooks, failedRecheck, failedProtection, failedRestore, failedPublish].map(
     (failed) => (failed?.nextAttemptMs ?? Infinity) - nowMs,
   )
   return Math.min(...waitsMs.filter((ms) => ms > 0), Infinity)
@@ -47,9 +47,15 @@ export type Errand = 'run-hooks' | 'recheck' | 'protect'
 
 export const isErrand = (kind: string): kind is Errand => ['run-hooks', 'recheck', 'protect'].includes(kind)
 
+/** A renewal needs neither the link of the pair before nor what the kubelet reads: due, it waits for no disk that fails there. */
+export type Deferrable = Errand | 'restore' | 'publish'
+
+export const isDeferrable = (kind: string, isRenewalDue: boolean): kind is Deferrable =>
+  isErrand(kind) || (isRenewalDue && (kind === 'restore' || kind === 'publish'))
+
 /** `before`: how it failed the last time, where it did. `fraction` is uniform in [0, 1). */
 export function putOff(
-  errand: Errand,
+  errand: Deferrable,
   error: BootstrapError,
   before: FailedErrand | undefined,
   { nowMs, fraction }: { nowMs: number; fraction: number },

@@ -61,7 +61,9 @@ async function filesOfTheCluster(
   files: Files,
   { files: { state, kubeconfig } }: JoinConfiguration,
 ): Promise<ExposedFile[]> {
-  const isOwn = isExposed(await files.stat(kubeconfig)) && isOwnKubeconfig((await readText(files, kubeconfig)) ?? '')
+  // One that cannot be read is told by `publish`, and holds no look up.
+  const text = isExposed(await files.stat(kubeconfig)) ? await readText(files, kubeconfig).catch(() => '') : ''
+  const isOwn = isOwnKubeconfig(text ?? '')
   return [
     { path: clusterRecordPath(state), oddity: 'cluster-record-readable-by-others', holdsKey: false },
     ...(isOwn ? [{ path: kubeconfig, oddity: 'kubeconfig-readable-by-others', holdsKey: false } as const] : []),

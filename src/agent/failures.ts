@@ -3,9 +3,9 @@ import type { JoinConfiguration } from '../config/index.ts'
 import type { BootstrapError } from '../lib/errors.ts'
 import { memoryOf } from './certificate-kind.ts'
 import type { AgentPorts } from './context.ts'
-import { msUntilLapse, type Action } from './decide.ts'
+import { msUntilLapse, standingOf, type Action } from './decide.ts'
 import { raisesDoubt } from './doubt.ts'
-import { isErrand, putOff, type Errand } from './errands.ts'
+import { isDeferrable, putOff, type Deferrable } from './errands.ts'
 import type { Memory, Observed } from './observed.ts'
 import { namingSupply } from './supply.ts'
 import type { Track } from './track.ts'
@@ -39,7 +39,7 @@ export class Failures {
     const { track, action, seen, configuration } = failed
     const once = this.#once(track)
     this.#doubt(failed)
-    if (!once && action !== undefined && isErrand(action)) {
+    if (!once && action !== undefined && isDeferrable(action, this.#isRenewalDue(failed))) {
       this.#putOff(action, failed)
       return undefined
     }
@@ -55,8 +55,13 @@ export class Failures {
     return nextAttemptMs === undefined ? error : undefined
   }
 
+  #isRenewalDue({ track, seen }: Failed): boolean {
+    const certificate = track.kind.name === 'serving' ? seen.serving : seen
+    return certificate !== undefined && standingOf(certificate.identity, this.#ports.clock.nowMs()) === 'due'
+  }
+
   /** The next look goes on without it: what stands on the way is done, and then the agent rests until its next attempt. */
-  #putOff(errand: Errand, { track, error, seen }: Failed): void {
+  #putOff(errand: Deferrable, { track, error, seen }: Failed): void {
     const { clock, random } = this.#ports
     const certificate = track.kind.name === 'serving' ? seen.serving : seen
     const memory = memoryOf(this.#memory, track.kind)
@@ -64,10 +69,14 @@ export class Failures {
       recheck: this.#memory.failedRecheck,
       'run-hooks': certificate?.failedHooks,
       protect: memory.failedProtection,
+      restore: memory.failedRestore,
+      publish: this.#memory.failedPublish,
     }
     const put = putOff(errand, error, failed[errand], { nowMs: clock.nowMs(), fraction: random.fraction() })
     if (errand === 'recheck') this.#memory.failedRecheck = put
     else if (errand === 'protect') memory.failedProtection = put
+    else if (errand === 'restore') memory.failedRestore = put
+    else if (errand === 'publish') this.#memory.failedPublish = put
     else memory.failedHooks = { ...put, certificate: certificate?.hooks?.certificate ?? '' }
     this.#tell('warn', error, put.nextAttemptMs)
   }

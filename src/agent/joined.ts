@@ -7,7 +7,11 @@ import type { Observed, SeenAuthentication } from './observed.ts'
 
 /** A certificate that is valid, with CA and kubeconfig beside it, and was accepted once by the API server. */
 export const isInPlace = (seen: Observed, nowMs: number): boolean =>
-  isValid(standingOf(seen.identity, nowMs)) && seen.published && !seen.isUntried
+  isValid(standingOf(seen.identity, nowMs)) && arePublished(seen) && !seen.isUntried
+
+/** Of files that cannot be read it is known only whether they were there once. */
+const arePublished = ({ published, publicationFault, trust }: Observed): boolean =>
+  published || (publicationFault !== undefined && trust.kind !== 'unknown' && trust.record.hasJoined)
 
 /**
  * The same, the kubelet finds it, and it does not count as lost because the API server has refused it twice. Once is no more

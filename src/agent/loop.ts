@@ -161,6 +161,8 @@ export class Loop {
       const memory = memoryOf(this.#memory, track.kind)
       if (action.kind === 'run-hooks') memory.failedHooks = undefined
       if (action.kind === 'protect') memory.failedProtection = undefined
+      if (action.kind === 'restore') memory.failedRestore = undefined
+      if (action.kind === 'publish') this.#memory.failedPublish = undefined
     } catch (thrown) {
       // A hook is broken off by nothing but the agent's end: what it fails with counts, also where it caused the reload itself.
       const breakOff = action.kind === 'run-hooks' ? turn.stopped : turn.signal

@@ -17,7 +17,7 @@ import { exposures } from './exposure.ts'
 import { hasJoinedByFiles } from './joined-before.ts'
 import type { Memory, Observed, SeenAuthentication, SeenIdentity, SeenServing, SeenTrust } from './observed.ts'
 import { localKubeconfig, type LocalKubeconfig } from './local-kubeconfig.ts'
-import { unpublished } from './publication.ts'
+import { seePublication } from './publication.ts'
 import { seeCertificate, type Look } from './see-certificate.ts'
 import { servingNames, type ServingNames } from './serving-names.ts'
 
@@ -45,7 +45,8 @@ export async function observe(
       kubelet,
     ))
   const joined = record?.hasJoined === true || (await hasJoinedByFiles(files, configuration, client.identity))
-  const publication = cluster === undefined ? [] : await unpublished(files, configuration, cluster)
+  const publication = cluster && (await seePublication(files, configuration, cluster))
+  const published = publication?.fault === undefined && publication?.differing.length === 0
   const findings = tradeOffs({
     configuration,
     exposures: [
@@ -63,7 +64,9 @@ export async function observe(
     ...client,
     serving,
     trust,
-    published: cluster !== undefined && publication.length === 0,
+    published,
+    publicationFault: publication?.fault,
+    failedPublish: published && record?.hasJoined === true ? undefined : memory.failedPublish,
     ...seenInMemory(client.identity, memory),
     findings,
     violations: violationsOf(findings, configuration.policy.require),
@@ -72,7 +75,7 @@ export async function observe(
     leftOver,
     oddities: [
       ...client.oddities,
-      ...publication.filter(({ isThere }) => isThere).map((file) => file.oddity),
+      ...(publication?.differing ?? []).filter(({ isThere }) => isThere).map((file) => file.oddity),
       ...(leftOver.length > 0 ? (['left-over'] as const) : []),
       ...(record === undefined && (await isThere(files, clusterRecordPath(configuration.files.state)))
         ? (['cluster-record-unreadable'] as const)

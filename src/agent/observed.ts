@@ -95,6 +95,8 @@ export interface SeenCertificate {
   unprotected: readonly string[]
   /** Of writing them again. */
   failedProtection: FailedErrand | undefined
+  /** Of putting a pair that is misplaced back, while its renewal is due. */
+  failedRestore: FailedErrand | undefined
   /** Paths of files that are of no use any more, as a crash leaves them. */
   leftOver: readonly string[]
   /** Everything odd about it on the disk, by name. */
@@ -115,6 +117,10 @@ export interface Observed extends SeenCertificate {
   rediscoveryFailed: boolean
   /** Whether ca.crt and the kubeconfig say what they should. */
   published: boolean
+  /** What kept one of them from being read. */
+  publicationFault: BootstrapError | undefined
+  /** Of writing them, while a renewal is due. */
+  failedPublish: FailedErrand | undefined
   authentication: SeenAuthentication
   bundle: SeenBundle | undefined
   /** See Memory. */
@@ -150,10 +156,12 @@ export interface CertificateMemory {
   /** Paths of files that others may read after they were written for their owner alone. */
   unprotected: Set<string>
   failedProtection: FailedErrand | undefined
+  failedRestore: FailedErrand | undefined
 }
 
 /** What is known beside the disk. Its own fields are those of the client certificate. */
 export interface Memory extends CertificateMemory {
+  failedPublish: FailedErrand | undefined
   serving: CertificateMemory
   /** The verified cluster's server no longer holds a certificate of its CA: it is to be discovered again. */
   doubtsCluster: boolean

@@ -1,13 +1,32 @@
 /** Whether what the kubelet reads of its cluster stands on the disk as it should. It changes nothing. */
 import type { JoinConfiguration } from '../config/index.ts'
 import { caFileText, type Cluster } from '../kube/cluster.ts'
+import { asBootstrapError, type BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
 import { kubeconfigText } from './desired.ts'
 import type { Oddity } from './oddities.ts'
 
-/** What is not as it should be of what the kubelet reads. One that is missing is on its way, and nothing odd. */
-export async function unpublished(
+export interface Publication {
+  /** What is not as it should be of what the kubelet reads. One that is missing is on its way, and nothing odd. */
+  differing: readonly { oddity: Oddity; isThere: boolean }[]
+  /** What kept it from being read: no look fails by that, or a renewal that needs neither file would be held up. */
+  fault: BootstrapError | undefined
+}
+
+export async function seePublication(
+  files: Files,
+  configuration: JoinConfiguration,
+  cluster: Cluster,
+): Promise<Publication> {
+  try {
+    return { differing: await unpublished(files, configuration, cluster), fault: undefined }
+  } catch (thrown) {
+    return { differing: [], fault: asBootstrapError(thrown) }
+  }
+}
+
+async function unpublished(
   files: Files,
   configuration: JoinConfiguration,
   cluster: Cluster,

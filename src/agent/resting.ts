@@ -12,12 +12,14 @@ export const isJoined = (because: RestReason): boolean => because === 'fresh' ||
 /** All that is wrong with a certificate in force, or beside it: the worst first. */
 export function allBesideTheWay(seen: Observed): BootstrapError[] {
   const { authentication, bundle, failedRecheck, failedProtection, failedHooks, violations, isUntried } = seen
+  const { failedRestore, failedPublish } = seen
   const refused = authentication.kind === 'refused' ? authentication.error : undefined
   const forbidden = violations.length > 0 ? policyError(violations) : undefined
   const heldBack = bundle?.kind === 'held-back' ? bundle.error : undefined
   // What keeps a first certificate from its first use keeps the node from being one; policy does not.
   const [worse, lesser] = isUntried ? [failedRecheck?.error, forbidden] : [forbidden, failedRecheck?.error]
-  return [refused, worse, failedProtection?.error, lesser, heldBack, failedHooks?.error].filter(
+  const notInPlace = [failedRestore?.error, failedPublish?.error]
+  return [refused, worse, ...notInPlace, failedProtection?.error, lesser, heldBack, failedHooks?.error].filter(
     (error) => error !== undefined,
   )
 }

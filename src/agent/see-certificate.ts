@@ -87,6 +87,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     ...(memory.retryRefused ? NO_KEYS : timesOf(ledger, configurationDigest(configuration))),
     exposed: exposed.filter((file) => !isHopeless(file)).map(({ path }) => path),
     failedProtection: exposed.length > 0 ? memory.failedProtection : undefined,
+    failedRestore: identity.kind === 'ours' && identity.misplaced ? memory.failedRestore : undefined,
     unprotected: exposed.filter((file) => file.holdsKey && isHopeless(file)).map(({ path }) => path),
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',

@@ -31,6 +31,7 @@ export function servingProblem(
 ): BootstrapError | undefined {
   if (failure !== undefined) return failure.error
   if (action.kind === 'rest') return servingRestError(serving, action.because)
+  if (serving.failedRestore !== undefined) return serving.failedRestore.error
   const { request } = serving
   const late = lateRenewal(serving, SERVING, nowMs)
   if (late !== undefined) return late

@@ -51,9 +51,11 @@ export class SetbackClock implements Clock {
 export function bringForward(memory: Memory, byMs: number): void {
   memory.nextTokenQuestionMs -= byMs
   if (memory.nextRecheckMs !== undefined) memory.nextRecheckMs -= byMs
-  const ofBoth = [memory, memory.serving].flatMap(({ failedHooks, failedProtection }) => [
+  const ofBoth = [memory, memory.serving].flatMap(({ failedHooks, failedProtection, failedRestore }) => [
     failedHooks,
     failedProtection,
+    failedRestore,
   ])
-  for (const failed of [memory.failedRecheck, ...ofBoth]) if (failed !== undefined) failed.nextAttemptMs -= byMs
+  for (const failed of [memory.failedRecheck, memory.failedPublish, ...ofBoth])
+    if (failed !== undefined) failed.nextAttemptMs -= byMs
 }

@@ -38,12 +38,16 @@ export function problemOf(input: StatusInput): StatusProblem | undefined {
   const resting = rest && { error: restingError(seen, rest.because), nextAttemptMs: rest.untilMs }
   const error = failure?.error ?? resting?.error ?? besideTheWay(seen) ?? lateRenewal(seen, CLIENT, nowMs)
   if (error === undefined) return servingProblemOf(input)
-  return told('client', error, [failure, resting, seen.failedProtection, seen.failedRecheck, seen.failedHooks])
+  const { failedRestore, failedPublish, failedProtection, failedRecheck, failedHooks } = seen
+  const errands = [failedRestore, failedPublish, failedProtection, failedRecheck, failedHooks]
+  return told('client', error, [failure, resting, ...errands])
 }
 
 export function servingProblemOf({ seen, serving, nowMs }: StatusInput): StatusProblem | undefined {
   const error = seen.serving && serving && servingProblem(seen.serving, serving, nowMs)
-  return error && told('serving', error, [serving.failure, seen.serving?.failedProtection, seen.serving?.failedHooks])
+  if (error === undefined) return undefined
+  const { failedRestore, failedProtection, failedHooks } = seen.serving ?? {}
+  return told('serving', error, [serving?.failure, failedRestore, failedProtection, failedHooks])
 }
 
 type Attempted = { error: BootstrapError | undefined; nextAttemptMs: number | undefined } | undefined

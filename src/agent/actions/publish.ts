@@ -13,6 +13,8 @@ import { kubeconfigText } from '../desired.ts'
 export async function publish(context: ActionContext): Promise<void> {
   const { files } = context.ports
   const record = verifiedCluster(context)
+  // Nobody writes over what it cannot read: it may be another's, and is the next look's to read again.
+  if (context.seen.publicationFault !== undefined) throw context.seen.publicationFault
   if (!context.seen.published) await writeKubeletFiles(context, record.cluster)
   if (!record.hasJoined)
     await writeClusterRecord(files, context.configuration.files.state, { ...record, hasJoined: true })

@@ -31,6 +31,7 @@ const none: SeenServing = {
   pending: undefined,
   exposed: [],
   failedProtection: undefined,
+  failedRestore: undefined,
   unprotected: [],
   outdated: undefined,
   request: undefined,
