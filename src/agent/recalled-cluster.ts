@@ -4,7 +4,6 @@
  */
 import { dirname } from 'node:path'
 import type { JoinConfiguration } from '../config/index.ts'
-import { pinnedAuthorities, requireKnownAuthorities } from '../discovery/authorities.ts'
 import type { Discovered } from '../discovery/discovered.ts'
 import { readKubeconfig } from '../discovery/kubeconfig-material.ts'
 import type { ApiServer } from '../kube/api-request.ts'
@@ -14,12 +13,12 @@ import { requireAuthentication } from '../kube/own-node.ts'
 import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { readText } from '../lib/text-file.ts'
-import { CertificateError, parseCertificates, type Certificate } from '../pki/certificate.ts'
+import { CertificateError, parseCertificates } from '../pki/certificate.ts'
 import { readCurrentPair } from '../store/certificate-pair.ts'
 import { CLIENT, pairPlace } from './certificate-kind.ts'
 import type { ActionContext } from './context.ts'
-import { readAuthorities } from './credentials.ts'
 import { mismatchOf } from './pair-mismatch.ts'
+import { voucherOf } from './voucher.ts'
 
 /** Undefined where that is not enough to go on with. Asks the server once, as the node, verified by the CA that it knew. */
 export async function recalledCluster(context: ActionContext): Promise<Discovered | undefined> {
@@ -51,23 +50,6 @@ async function publishedCluster(files: Files, configuration: JoinConfiguration):
   if (!isOwnKubeconfig(text) || !isOwnCaFile(bundle)) return undefined
   const source = { label: kubeconfig, origin: 'local', directory: dirname(kubeconfig), text } as const
   return { server: readKubeconfig(source).cluster.server, authorities: parseCertificates(bundle) }
-}
-
-/** What in today's join.yaml says that this CA is the right one, in words; throws where it says another, undefined where nothing does. */
-async function voucherOf(
-  files: Files,
-  { discovery }: JoinConfiguration,
-  authorities: readonly Certificate[],
-): Promise<string | undefined> {
-  const name = discovery.kind === 'https' ? 'clusterCAFile' : 'caFile'
-  const path = discovery.kind === 'https' ? discovery.clusterCAFile : discovery.caFile
-  if (path !== undefined) requireKnownAuthorities(authorities, await readAuthorities(files, path))
-  const isPinned = discovery.kind === 'token' && discovery.caCertHashes.length > 0
-  if (isPinned) {
-    pinnedAuthorities(authorities, discovery.caCertHashes)
-    return 'its CA has a pinned public key'
-  }
-  return path === undefined ? undefined : `its CA is in ${name}`
 }
 
 /** With the certificate in its place, where that is this node's own in this cluster, and valid. */

@@ -7,23 +7,26 @@ import { CertificateError, parseCertificates, type Certificate } from '../pki/ce
 import type { ActionContext } from './context.ts'
 import { discoveryDigest } from './digests.ts'
 import { hasPairOf } from './joined-before.ts'
+import { voucherOf } from './voucher.ts'
 
 /**
- * `other-cluster` where `found` has no CA key in common with the cluster that this node had joined. An unchanged discovery
- * configuration is trusted to mean the same cluster: its pins or its caFile vouch for the CA that took the old one's place.
+ * `other-cluster` where `found` has no CA key in common with the cluster that this node had joined. Pins or a CA file in an
+ * unchanged discovery configuration vouch for the CA that took the old one's place; where neither is, whoever hands out the
+ * kubeconfig, or has the token, would move the node.
  */
 export async function requireSameCluster(context: ActionContext, found: Cluster): Promise<void> {
-  const { seen, configuration } = context
+  const { ports, seen, configuration } = context
   if (configuration.recovery.rejoin === 'any' || !seen.hasJoined) return
   const record = seen.trust.kind === 'unknown' ? undefined : seen.trust.record
-  if (record?.configurationDigest === discoveryDigest(configuration)) return
+  const isUnchanged = record?.configurationDigest === discoveryDigest(configuration)
+  if (isUnchanged && (await voucherOf(ports.files, configuration, found.authorities)) !== undefined) return
   const known = record?.cluster.authorities ?? (await publishedAuthorities(context))
   if (known === undefined) return
   const presented = caCertHashes(found.authorities)
   const expected = caCertHashes(known)
   if (expected.some((hash) => presented.includes(hash))) return
   // It was to move, and had not joined there yet: the cluster of its certificate is the one that it belongs to.
-  if (await hasPairOf(context.ports.files, configuration, found)) return
+  if (await hasPairOf(ports.files, configuration, found)) return
   throw new BootstrapError(
     'other-cluster',
     `this node belongs to the cluster with the CA ${expected.join(', ')}, and discovery found one with ${presented.join(', ')}`,

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { BootstrapError } from '../../../src/lib/errors.ts'
 import { readClusterRecord, writeClusterRecord } from '../../../src/store/cluster-record.ts'
 import { FakeCluster } from './fakes.ts'
-import { configurationWith, MINUTE_MS, newAuthority, tokenDiscovery } from './fixtures.ts'
+import { configurationWith, MINUTE_MS, newAuthority, TOKEN_ID, TOKEN_SECRET, tokenDiscovery } from './fixtures.ts'
 import { pinless, renewAsAnother, Stage } from './loop-stage.ts'
 
 const STATE = '/var/lib/node-bootstrap'
 const RECORD = `${STATE}/cluster.json`
 const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
+const CA_FILE = '/etc/node-bootstrap/cluster-ca.crt'
 
 type IsLost = (path: string) => boolean
 
@@ -83,6 +84,65 @@ describe('a node that has lost', () => {
     const stage = await bereft(() => true, 'never')
     assert.equal(stage.status.state, 'healthy')
     assert.equal(stage.cluster.posts.length, 2)
+  })
+})
+
+describe('a node whose discovery.file names another cluster', () => {
+  const NAMED = '/etc/node-bootstrap/cluster-info.yaml'
+
+  const byFile = (rejoin: string, caFile?: string): ReturnType<typeof configurationWith> =>
+    configurationWith({
+      discovery: { file: { path: NAMED, ...(caFile === undefined ? {} : { caFile }) } },
+      bootstrap: { token: `${TOKEN_ID}.${TOKEN_SECRET}` },
+      recovery: { rejoin },
+    })
+
+  const put = ({ files }: Stage, path: string, text: string): void => {
+    files.entries.set(path, { kind: 'file', content: Buffer.from(text), target: '', mode: 0o600, modifiedMs: 0 })
+  }
+
+  function name(stage: Stage): void {
+    const pem = stage.cluster.ca.certificatePem
+    const cluster = { server: `https://${SAME}`, 'certificate-authority-data': btoa(pem) }
+    put(stage, NAMED, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters: [{ name: '', cluster }] }))
+    put(stage, CA_FILE, pem)
+  }
+
+  /** The file names another one when the agent starts again. */
+  async function renamed(isLost: IsLost, rejoin: string, caFile?: string): Promise<Stage> {
+    const configuration = byFile(rejoin, caFile)
+    const first = new Stage({ configuration })
+    name(first)
+    await first.runFor(10 * MINUTE_MS)
+    assert.equal(first.status.state, 'healthy')
+    const { clock, files } = first
+    clock.afterSleep = () => undefined
+    for (const path of files.entries.keys()) if (isLost(path)) files.entries.delete(path)
+    const again = new Stage({ configuration, clock, files, cluster: new FakeCluster(clock, undefined, newAuthority()) })
+    name(again)
+    await again.runFor(10 * MINUTE_MS)
+    return again
+  }
+
+  for (const [has, isLost] of [
+    ['has its pair', (): boolean => false],
+    ['has lost its pair', isOfPair],
+  ] as const) {
+    it(`and that ${has} asks that one for nothing, and says which one it knew`, async () => {
+      const { cluster, status } = await renamed(isLost, 'same-cluster')
+      assert.equal(cluster.posts.length, 0)
+      assert.equal(status.problem?.code, 'other-cluster')
+    })
+
+    it(`and that ${has} joins there where recovery.rejoin is any`, async () => {
+      const { cluster, status } = await renamed(isLost, 'any')
+      assert.deepEqual([cluster.posts.length, status.state], [1, 'healthy'])
+    })
+  }
+
+  it('and whose caFile vouches for the CA joins under that one', async () => {
+    const { cluster, status } = await renamed(isOfPair, 'same-cluster', CA_FILE)
+    assert.deepEqual([cluster.posts.length, status.state], [1, 'healthy'])
   })
 })
 
