@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { isTransient, retryDelayMs, type Failure } from '../../../src/agent/backoff.ts'
+import { isTransient, refusedRenewalPauseMs, retryDelayMs, type Failure } from '../../../src/agent/backoff.ts'
 import type { ErrorCode } from '../../../src/lib/error-codes.ts'
 import { BootstrapError, type ErrorDetails } from '../../../src/lib/errors.ts'
 import { MINUTE_MS } from './fixtures.ts'
@@ -61,5 +61,17 @@ describe('retryDelayMs', () => {
       assert.equal(retryDelayMs(held, 0), 7.5 * MINUTE_MS)
       assert.ok(Math.abs(retryDelayMs(held, ALMOST_ONE) - 12.5 * MINUTE_MS) < 1)
     }
+  })
+})
+
+describe('refusedRenewalPauseMs', () => {
+  it('doubles from a minute to an hour, and stays there however often a renewal is refused', () => {
+    const minutes = [1, 2, 4, 8, 16, 32, 60, 60]
+    assert.deepEqual(
+      minutes.map((_, index) => refusedRenewalPauseMs(index + 1) / MINUTE_MS),
+      minutes,
+    )
+    for (const count of [100, 10_000, Number.MAX_SAFE_INTEGER])
+      assert.equal(refusedRenewalPauseMs(count), 60 * MINUTE_MS)
   })
 })
