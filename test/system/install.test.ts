@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
+import { tellFigures } from '../harness/figures.ts'
 import { PREVIOUS_VERSION } from '../harness/packages.ts'
 import {
   activeState,
@@ -24,12 +25,24 @@ const RECORD = '/var/lib/node-bootstrap/cluster.json'
 describeSystem('A fresh Debian 12', () => {
   let machine: Machine
   let controlPlane: ControlPlane
+  /** What each command of an operator took, beside the edit. */
+  const took: string[] = []
   useScene((scene) => {
     ;({ machine, controlPlane } = scene)
   })
+  after(() => {
+    tellFigures(`from a fresh Debian 12 to a node in ${took.length} commands and one edited file: ${took.join(', ')}`)
+  })
+
+  async function timed<Value>(what: string, effect: () => Promise<Value>): Promise<Value> {
+    const beganMs = performance.now()
+    const value = await effect()
+    took.push(`${what} ${((performance.now() - beganMs) / 1000).toFixed(1)} s`)
+    return value
+  }
 
   it('takes the package from a signed apt repository, enabled, quiet, and saying what to do', async () => {
-    await machine.run(installCommand())
+    await timed('apt update && apt install', () => machine.run(installCommand()))
     assert.equal(
       (await machine.run('systemctl is-enabled node-bootstrap node-bootstrap-joined.path')).trim(),
       'enabled\nenabled',
@@ -48,8 +61,10 @@ describeSystem('A fresh Debian 12', () => {
 
   it('joins a cluster by one edited file and systemctl start', async () => {
     await configure(machine, joinYaml(controlPlane, { token: await controlPlane.createToken() }))
-    await machine.run('systemctl start node-bootstrap')
-    await joined(machine)
+    await timed('systemctl start, until the node is healthy', async () => {
+      await machine.run('systemctl start node-bootstrap')
+      await joined(machine)
+    })
     await until(machine, 'the target is reached', async () => (await activeState(machine, JOINED_TARGET)) === 'active')
     assert.match(await machine.run('node-bootstrap status'), /^state +healthy/m)
   })
