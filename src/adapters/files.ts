@@ -81,7 +81,7 @@ function kindOf(stats: Stats): FileFacts['kind'] {
 }
 
 /** Non-blocking, so that a FIFO in a file's place cannot hang the agent; what is no regular file is refused. */
-function readRegularFile(path: string, maxBytes: number): Uint8Array {
+export function readRegularFile(path: string, maxBytes: number): Uint8Array {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = fstatSync(descriptor)

@@ -1,10 +1,10 @@
 /** One agent to a state directory: a file that names the process, valid only while that very process lives. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BootstrapError } from '../lib/errors.ts'
 import { numberAt, parseJson, textAt } from '../lib/json.ts'
 import type { Files } from '../lib/ports.ts'
 import { link, rename, rm, writeFile } from './file-changes.ts'
+import { readRegularFile } from './files.ts'
 import { bootId, processStartTime } from './process-identity.ts'
 
 export interface InstanceLock {
@@ -29,9 +29,13 @@ export function instanceLockHolder(stateDirectory: string): number | undefined {
 
 export const lockPath = (stateDirectory: string): string => join(stateDirectory, 'agent.lock')
 
-function read(path: string): Buffer | undefined {
+/** A lock is a line. */
+const MAX_LOCK_BYTES = 4096
+
+/** Undefined where it is absent or cannot be read. */
+function read(path: string): Uint8Array | undefined {
   try {
-    return readFileSync(path)
+    return readRegularFile(path, MAX_LOCK_BYTES)
   } catch {
     return undefined
   }
@@ -39,7 +43,8 @@ function read(path: string): Buffer | undefined {
 
 /**
  * Throws `already-running` while another agent holds it. The lock appears complete and at once, by a link that fails where
- * there is one; a stale one is first moved away, so that of two that find it only one removes it.
+ * there is one; a stale one is first moved away, so that of two that find it only one removes it. What cannot be read may be
+ * another's: it stays, and says so.
  */
 export async function acquireInstanceLock(files: Files, stateDirectory: string): Promise<InstanceLock> {
   await files.makeDirectory(stateDirectory, 0o700)
@@ -57,7 +62,8 @@ export async function acquireInstanceLock(files: Files, stateDirectory: string):
         await removeRemains(files, stateDirectory)
         return { release: () => release(path, mine) }
       }
-      const content = read(path) ?? Buffer.alloc(0)
+      // A link that leads nowhere is stale, too.
+      const content = (await files.read(path, MAX_LOCK_BYTES)) ?? Buffer.alloc(0)
       const pid = holder(content)
       if (pid !== undefined)
         throw new BootstrapError(
@@ -95,10 +101,10 @@ async function moveAway(path: string, stale: Uint8Array): Promise<void> {
   const aside = `${path}.stale.${process.pid}`
   await rename(path, aside).catch(() => undefined)
   const moved = read(aside)
-  if (moved?.equals(stale) === false) await linked(aside, path)
+  if (moved !== undefined && !Buffer.from(moved).equals(stale)) await linked(aside, path)
   await rm(aside, { force: true })
 }
 
 async function release(path: string, mine: string): Promise<void> {
-  if (read(path)?.toString() === mine) await rm(path, { force: true })
+  if (Buffer.from(read(path) ?? []).toString() === mine) await rm(path, { force: true })
 }

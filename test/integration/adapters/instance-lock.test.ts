@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdir, chmod, readdir, readFile, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, chmod, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nodeFiles } from '../../../src/adapters/files.ts'
-import { acquireInstanceLock } from '../../../src/adapters/instance-lock.ts'
+import { acquireInstanceLock, instanceLockHolder } from '../../../src/adapters/instance-lock.ts'
 import { processStartTime } from '../../../src/adapters/process-identity.ts'
 import { EXIT } from '../../../src/lib/error-codes.ts'
 import { parseJson, textAt } from '../../../src/lib/json.ts'
@@ -102,6 +103,21 @@ describe('acquireInstanceLock', function () {
     it(`is taken over where it says ${what}`, async () => {
       await mkdir(state())
       await writeFile(path(), content)
+      await holds()
+    })
+
+  for (const [what, put] of [
+    ['a FIFO', (at: string) => void spawnSync('mkfifo', [at])],
+    ['a directory', (at: string) => mkdir(at)],
+    ['a link to itself', (at: string) => symlink(at, at)],
+    ['ten gigabytes of nothing', (at: string) => writeFile(at, '').then(() => truncate(at, 10 * 1024 ** 3))],
+  ] as const)
+    it(`is not taken, names nobody, and keeps nobody waiting where ${what} stands in its place`, async () => {
+      await mkdir(state())
+      await put(path())
+      assert.equal((await bootstrapErrorOf(acquireInstanceLock(nodeFiles, state()))).code, 'storage-malformed')
+      assert.equal(instanceLockHolder(state()), undefined)
+      await rm(path(), { recursive: true })
       await holds()
     })
 
