@@ -10,6 +10,7 @@ import { chainsTo, type Certificate } from '../pki/certificate.ts'
 import { apiServer, type ActionContext } from './context.ts'
 import { readAuthorities } from './credentials.ts'
 import { isLost, standingOf } from './decide.ts'
+import { requireSameCluster } from './same-cluster.ts'
 
 /** Each CA once, in the order of `presented`; whatever is no CA can vouch for nothing, and is left out. */
 export function distinctAuthorities(presented: readonly Certificate[]): Certificate[] {
@@ -25,8 +26,9 @@ export function areSameAuthorities(one: readonly Certificate[], other: readonly 
 }
 
 /**
- * Throws where `candidate` holds no CA, what caFile or policy.require forbids, or not the CA that the certificate in force
- * or the server is signed by. Asks its server once, over a connection that only `candidate` can vouch for.
+ * Throws where `candidate` holds no CA, what caFile or policy.require forbids, none of the CAs that this node knew, or not the
+ * one that the certificate in force or the server is signed by. Asks its server once, over a connection that only
+ * `candidate` can vouch for.
  */
 export async function requireSuccessor(context: ActionContext, candidate: Cluster): Promise<void> {
   const { ports, configuration, seen, memory, signal } = context
@@ -42,6 +44,8 @@ export async function requireSuccessor(context: ActionContext, candidate: Cluste
     if (!chainsTo(certificate, intermediates, authorities))
       throw new BootstrapError('ca-bundle-held-back', 'it drops the CA that the certificate of this node is signed by')
   }
+  // One that is refused holds nothing back, and yet the node stays where it belongs.
+  await requireSameCluster(context, candidate)
   await proveServer(ports.client, server, authorities, signal)
 }
 

@@ -18,13 +18,13 @@ export async function requireSameCluster(context: ActionContext, found: Cluster)
   const { ports, seen, configuration } = context
   if (configuration.recovery.rejoin === 'any' || !seen.hasJoined) return
   const record = seen.trust.kind === 'unknown' ? undefined : seen.trust.record
-  const isUnchanged = record?.configurationDigest === discoveryDigest(configuration)
-  if (isUnchanged && (await voucherOf(ports.files, configuration, found.authorities)) !== undefined) return
   const known = record?.cluster.authorities ?? (await publishedAuthorities(context))
   if (known === undefined) return
   const presented = caCertHashes(found.authorities)
   const expected = caCertHashes(known)
   if (expected.some((hash) => presented.includes(hash))) return
+  const isUnchanged = record?.configurationDigest === discoveryDigest(configuration)
+  if (isUnchanged && (await voucherOf(ports.files, configuration, found.authorities)) !== undefined) return
   // It was to move, and had not joined there yet: the cluster of its certificate is the one that it belongs to.
   if (await hasPairOf(ports.files, configuration, found)) return
   throw new BootstrapError(

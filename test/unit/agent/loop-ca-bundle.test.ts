@@ -115,6 +115,15 @@ describe('Loop: the CA bundle in a kubeconfig over https', () => {
     assert.equal(stage.files.text(CA), MARK + stage.cluster.ca.certificatePem)
   })
 
+  it('stays where the new one is of another cluster, although the certificate is refused', async () => {
+    const stage = await later(await joined(), { configuration }, (after) => {
+      serve(after, () => ({ headers: { etag: '"2"' }, body: Buffer.from(documentOf(other.certificatePem)) }))
+      after.cluster.fault = ({ path }) => (path.includes('/nodes/') ? statusResponse(401, 'Unauthorized') : undefined)
+    })
+    assert.equal(stage.status.cluster?.published?.is, 'held-back')
+    assert.equal(stage.files.text(CA), MARK + stage.cluster.ca.certificatePem)
+  })
+
   it('comes with the server, which is followed where the CA vouches for it', async () => {
     const stage = await handing((own) => documentOf(own, 'https://10.0.0.11:6443'))
     assert.equal(stage.status.cluster?.server, 'https://10.0.0.11:6443')
