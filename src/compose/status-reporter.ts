@@ -205,7 +205,7 @@ export class StatusReporter {
     if (textfile === undefined) return
     const text = metricsText(status, this.#attempts, this.#startedAtMs)
     // It may have been removed: a directory of textfiles is not the agent's.
-    if (text === this.#metricsWritten && (await this.#ports.files.stat(textfile)) !== undefined) return
+    if (text === this.#metricsWritten && (await this.#ports.files.stat(textfile))?.kind === 'file') return
     this.#metricsWritten = ''
     await this.#replaceOrRemove(textfile, () => replaceFile(this.#ports.files, textfile, text, 0o644))
     this.#metricsWritten = text

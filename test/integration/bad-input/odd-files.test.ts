@@ -1,116 +1,177 @@
-/** What is no file, or no small one, in the place of each file that a running agent reads or replaces: it neither hangs nor fills memory. */
+/**
+ * What may stand where a file of the agent's should be, while it runs as a node: each is told by its name, nothing blocks or
+ * fills the memory, the identity stays, and all is well once it is mended.
+ */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { lstatSync, readFileSync } from 'node:fs'
-import { readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { parseJson, textAt } from '../../../src/lib/json.ts'
+import { lstatSync } from 'node:fs'
+import { mkdir, readFile, readlink, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { oddities, type Oddity } from '../../../src/agent/oddities.ts'
+import type { Status } from '../../../src/agent/status.ts'
 import type { AgentProcess } from '../../harness/agent-process.ts'
 import { eventually } from '../../harness/eventually.ts'
 import type { JoinFiles } from '../../harness/join-configuration.ts'
-import { createScene, DEADLINE_MS, itConcurrently, type Scene, waitForJoin, waitForProblem } from './scene.ts'
+import { createScene, DEADLINE_MS, waitForJoin, waitForMessage, waitForProblem, type Scene } from './scene.ts'
 
-const made = (program: string, ...args: string[]): void => {
-  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+/** Larger than the memory that anything here may take. */
+const HUGE_BYTES = 10 * 2 ** 30
+const MOST_MEMORY_KIB = 1024 * 1024
+
+const make = (command: string, ...args: string[]): void => {
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   assert.equal(status, 0, stderr)
 }
 
-const deviceProblem = process.getuid?.() === 0 ? undefined : 'only root makes device nodes'
+type Spoil = (path: string) => Promise<void> | void
 
-const kinds: Readonly<Record<string, (path: string) => Promise<void> | void>> = {
-  'a FIFO': (path) => {
-    made('mkfifo', path)
+/** A new file takes the place of these. */
+const replaceable: Readonly<Record<string, Spoil>> = {
+  'a FIFO that nobody writes to': (path) => {
+    make('mkfifo', path)
   },
-  ...(deviceProblem === undefined
+  // Only root makes one.
+  ...(process.getuid?.() === 0
     ? {
         '/dev/zero': (path: string) => {
-          made('mknod', path, 'c', '1', '5')
+          make('mknod', path, 'c', '1', '5')
         },
       }
     : {}),
-  'ten gigabytes of nothing': async (path) => {
+  'a file that would fill the memory': async (path) => {
     await writeFile(path, '')
-    await truncate(path, 10 * 1024 ** 3)
+    await truncate(path, HUGE_BYTES)
   },
   'a link to itself': (path) => symlink(path, path),
 }
 
-/** More than it ever has, and far less than what stands in the way. */
-const MOST_MEMORY_KIB = 400 * 1024
-
-function assertSmall(agent: AgentProcess): void {
-  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${agent.pid}/status`, 'utf8'))?.[1]
-  assert.ok(Number(peak) < MOST_MEMORY_KIB, `${peak} KiB`)
+/** None of these is read: what is there is for a person to move away. */
+const unread: Readonly<Record<string, Spoil>> = {
+  ...replaceable,
+  'a directory with something in it': async (path) => {
+    await mkdir(join(path, 'something'), { recursive: true })
+  },
 }
 
-const healthy = ({ files }: Scene): Promise<unknown> =>
-  eventually('a healthy status', { deadlineMs: DEADLINE_MS }, async () => {
-    const path = join(files.runtime, 'status.json')
-    if (!lstatSync(path, { throwIfNoEntry: false })?.isFile()) return undefined
-    const status = parseJson(await readFile(path))
-    return textAt(status, 'state') === 'healthy' && textAt(status, 'problem', 'code') === undefined ? status : undefined
-  })
+/** These are read, and are nothing that the agent has written. */
+const foreign: Readonly<Record<string, Spoil>> = {
+  nothing: (path) => writeFile(path, '', { mode: 0o600 }),
+  'the bytes of something else': (path) =>
+    writeFile(path, Buffer.from([0, 255, 10, 13, 239, 187, 191]), { mode: 0o600 }),
+  'a link to a file of somebody else': (path) => symlink('/etc/passwd', path),
+}
 
-const read = [
-  { name: 'the kubeconfig', path: ({ kubeconfig }: JoinFiles) => kubeconfig },
-  { name: 'ca.crt', path: ({ ca }: JoinFiles) => ca },
+type Place = (files: JoinFiles) => string | Promise<string>
+
+const currentPair = ({ certificates }: JoinFiles): string => join(certificates, 'kubelet-client-current.pem')
+const inState =
+  (name: string): Place =>
+  ({ state }) =>
+    join(state, name)
+
+/** What foreign content there is called; undefined: the node would have to join again. */
+const places: readonly { name: string; path: Place; oddity: Oddity | undefined }[] = [
+  { name: 'the link to the current pair', path: currentPair, oddity: 'private-key-unreadable' },
   {
-    name: 'the link to the pair',
-    path: ({ certificates }: JoinFiles) => join(certificates, 'kubelet-client-current.pem'),
+    name: 'the current pair',
+    path: async (files) => join(files.certificates, basename(await readlink(currentPair(files)))),
+    oddity: undefined,
   },
-  ...['cluster.json', 'pending-request.pem', 'refusal.json', 'keys-made.json', 'hooks.json', 'asked-renewal.json'].map(
-    (name) => ({ name, path: ({ state }: JoinFiles) => join(state, name) }),
-  ),
+  { name: 'the kubeconfig', path: ({ kubeconfig }) => kubeconfig, oddity: 'kubeconfig-differs' },
+  { name: 'ca.crt', path: ({ ca }) => ca, oddity: 'ca-bundle-differs' },
+  { name: 'cluster.json', path: inState('cluster.json'), oddity: 'cluster-record-unreadable' },
+  { name: 'hooks.json', path: inState('hooks.json'), oddity: 'hook-record-unreadable' },
+  { name: 'keys-made.json', path: inState('keys-made.json'), oddity: 'key-ledger-unreadable' },
+  { name: 'pending-request.pem', path: inState('pending-request.pem'), oddity: 'pending-request-unreadable' },
+  { name: 'refusal.json', path: inState('refusal.json'), oddity: 'refusal-unreadable' },
+  { name: 'asked-renewal.json', path: inState('asked-renewal.json'), oddity: 'asked-renewal-unreadable' },
 ]
 
-describe('in the place of a file that a joined node’s agent reads, what is no small file', () => {
-  itConcurrently(
-    read,
-    async ({ path: pathIn }) => {
-      await using scene = await createScene()
-      const agent = scene.daemon()
-      await waitForJoin(agent)
-      await healthy(scene)
-      const [path, aside] = [pathIn(scene.files), join(scene.directory, 'aside')]
-      const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined
-      for (const [kind, put] of Object.entries(kinds)) {
-        const from = agent.lines.length
-        if (isThere) await rename(path, aside)
-        await put(path)
-        agent.kill('SIGHUP')
-        const { message } = await waitForProblem(agent, 'storage-malformed', from)
-        assert.ok(message.includes(path), `${kind}: ${message}`)
-        assertSmall(agent)
-        await rm(path)
-        if (isThere) await rename(aside, path)
-        agent.kill('SIGHUP')
-        await healthy(scene)
-      }
-      assert.equal(scene.cluster.listCertificateSigningRequests().length, 1)
-    },
-    3,
-  )
-})
+describe('what may stand where a file of the agent’s should be', function () {
+  this.timeout(3 * DEADLINE_MS)
+  let scene: Scene
+  let agent: AgentProcess
+  let fingerprint: string | undefined
 
-describe('in the place of a file that an agent only writes, what is no small file', () => {
-  it('is replaced', async () => {
-    await using scene = await createScene()
-    const textfile = join(scene.directory, 'node-bootstrap.prom')
-    await scene.configure({ metrics: { textfile } })
-    const agent = scene.daemon()
+  const status = async (): Promise<Status> =>
+    JSON.parse(await readFile(join(scene.files.runtime, 'status.json'), 'utf8')) as Status
+
+  const healthy = (): Promise<Status> =>
+    eventually('it is well', { deadlineMs: DEADLINE_MS }, async () => {
+      const now = await status()
+      return now.state === 'healthy' ? now : undefined
+    })
+
+  /** From a SIGHUP until `seen` resolves; then what stood there before is put back, and it is the same node. */
+  async function during(path: string, spoil: Spoil, seen: (from: number) => Promise<unknown>): Promise<void> {
+    const kept = `${scene.directory}-kept`
+    const wasThere = await rename(path, kept).then(
+      () => true,
+      () => false,
+    )
+    await spoil(path)
+    const from = agent.lines.length
+    agent.kill('SIGHUP')
+    await seen(from)
+    await rm(path, { recursive: true, force: true })
+    if (wasThere) await rename(kept, path)
+    const mended = agent.lines.length
+    agent.kill('SIGHUP')
+    await waitForJoin(agent, mended)
+    assert.equal((await healthy()).certificate?.fingerprint, fingerprint)
+    assert.equal(scene.cluster.listCertificateSigningRequests().length, 1)
+  }
+
+  before(async () => {
+    scene = await createScene()
+    const metrics = { textfile: join(scene.directory, 'metrics.prom') }
+    await scene.configure({ metrics, hooks: { afterJoin: [{ command: ['/bin/true'] }] } })
+    agent = scene.daemon()
     await waitForJoin(agent)
-    for (const path of [join(scene.files.runtime, 'status.json'), textfile])
-      for (const put of Object.values(kinds)) {
-        await healthy(scene)
-        await rm(path, { force: true })
-        await put(path)
-        await writeFile(scene.path, `${await readFile(scene.path, 'utf8')}\n# once more\n`)
-        agent.kill('SIGHUP')
-        await eventually(`${path} as a file`, { deadlineMs: 2 * DEADLINE_MS }, () => {
-          const stats = lstatSync(path, { throwIfNoEntry: false })
-          return Promise.resolve(stats?.isFile() === true && stats.size < 1024 ** 2 ? stats : undefined)
+    fingerprint = (await healthy()).certificate?.fingerprint
+  })
+  after(() => scene[Symbol.asyncDispose]())
+
+  for (const { name, path, oddity } of places) {
+    it(`${name}: what cannot be read is told with its path`, async () => {
+      const place = await path(scene.files)
+      for (const [what, spoil] of Object.entries(unread))
+        await during(place, spoil, async (from) => {
+          const { message } = await waitForProblem(agent, 'storage-malformed', from)
+          assert.ok(message.includes(scene.directory), `${what}: ${message}`)
+          assert.equal((await status()).joined, true)
         })
-        assertSmall(agent)
+    })
+    if (oddity !== undefined)
+      it(`${name}: what the agent did not write is ${oddity}`, async () => {
+        for (const spoil of Object.values(foreign))
+          await during(await path(scene.files), spoil, (from) =>
+            waitForMessage(agent, RegExp(oddities[oddity].says), from),
+          )
+      })
+  }
+
+  for (const [name, path] of [
+    ['status.json', () => join(scene.files.runtime, 'status.json')],
+    ['the metrics', () => join(scene.directory, 'metrics.prom')],
+  ] as const)
+    it(`${name}: what stands there is replaced`, async () => {
+      for (const spoil of Object.values({ ...replaceable, ...foreign })) {
+        await rm(path(), { force: true })
+        await spoil(path())
+        // When the API server was asked last is news.
+        agent.kill('SIGHUP')
+        await eventually(`${path()} as a file`, { deadlineMs: DEADLINE_MS }, () => {
+          const stats = lstatSync(path(), { throwIfNoEntry: false })
+          return Promise.resolve(
+            stats?.isFile() === true && stats.size > 0 && stats.size < HUGE_BYTES ? stats : undefined,
+          )
+        })
       }
-  }).timeout(4 * DEADLINE_MS)
+    })
+
+  it('and none of it was held in memory', async () => {
+    const peak = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${agent.pid}/status`, 'utf8'))
+    assert.ok(Number(peak?.[1]) < MOST_MEMORY_KIB)
+  })
 })
