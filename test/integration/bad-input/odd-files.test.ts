@@ -157,8 +157,10 @@ describe('what may stand where a file of the agent’s should be', function () {
   ] as const)
     it(`${name}: what stands there is replaced`, async () => {
       for (const spoil of Object.values({ ...replaceable, ...foreign })) {
-        await rm(path(), { force: true })
-        await spoil(path())
+        // In one step: the agent may write it at any moment.
+        const aside = join(scene.directory, 'aside')
+        await spoil(aside)
+        await rename(aside, path())
         // When the API server was asked last is news.
         agent.kill('SIGHUP')
         await eventually(`${path()} as a file`, { deadlineMs: DEADLINE_MS }, () => {
