@@ -15,8 +15,14 @@ describe('watchdog', () => {
     let feedings = 0
     const log = { error: sinon.spy(), warn: sinon.spy(), info: sinon.spy(), debug: sinon.spy() } satisfies Log
     const clock = { nowMs: () => 0, monotonicMs: () => 0, bootId: () => undefined, sleep: () => Promise.resolve() }
-    const notify = { watchdog: () => Promise.resolve(void (feedings += 1)) }
-    await feedWatchdog(1000, () => feedings === 3, { clock, log, notify }, new AbortController().signal)
+    const stop = new AbortController()
+    const watchdog = (): Promise<void> => {
+      feedings += 1
+      // Fed without end it would never come back.
+      if (feedings > 3) stop.abort()
+      return Promise.resolve()
+    }
+    await feedWatchdog(1000, () => feedings === 3, { clock, log, notify: { watchdog } }, stop.signal)
     assert.equal(feedings, 3)
     assert.match(String(log.error.args[0]?.[0]), /the loop has not come round/)
   })
