@@ -1,6 +1,7 @@
 /**
- * What on this machine is the agent's, for leaving: each file with what it is, and whether it goes. It judges by content,
- * so what another program wrote in the place of ours is never counted as ours. It removes nothing.
+ * What on this machine is the agent's, for leaving: each file with what it is, and whether it goes. A kubeconfig, a CA
+ * bundle and metrics are judged by content, so another program's in their place stay. A pair is known by its name alone: the
+ * kubelet makes the same ones, and a node that leaves has no use for either. It removes nothing.
  */
 import { dirname } from 'node:path'
 import type { FilesConfiguration, JoinConfiguration } from '../config/index.ts'

@@ -117,14 +117,15 @@ export const COMMANDS = [
     name: 'reset',
     summary: 'remove what the agent keeps on this machine',
     details: [
-      'Shows what it would remove; only --yes removes it. join.yaml, and files that another program wrote, always stay. Refuses while the agent runs. Safe to run again, also after it was interrupted.',
+      'Shows what it would remove; only --yes removes it. join.yaml always stays, and so do a kubeconfig, a CA bundle and metrics that another program wrote in the place of the agent’s. Refuses while the agent runs. Safe to run again, also after it was interrupted.',
     ],
     options: {
       config: configOption,
       yes: { type: 'boolean', description: 'remove it' },
       'kubelet-files': {
         type: 'boolean',
-        description: 'also what the kubelet uses: its kubeconfig, certificates and keys, and the CA of the cluster',
+        description:
+          'also what the kubelet uses: its kubeconfig, the CA of the cluster, and every pair of certificate and key that has the name of one in files.certificates, also one that the kubelet made itself',
       },
     },
   },

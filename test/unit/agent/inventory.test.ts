@@ -95,6 +95,14 @@ describe('takeInventory', () => {
     assert.ok(!removed.includes(DEFAULT_FILES.kubeconfig) && !removed.includes(DEFAULT_FILES.ca))
   })
 
+  it('takes the pairs that the kubelet made itself with those of the agent: they have the same names', async () => {
+    const stage = await joined()
+    const path = '/var/lib/kubelet/pki/kubelet-client-2031-01-01-00-00-00.pem'
+    await replaceFile(stage.files, path, 'of the kubelet', 0o600)
+    const removed = (await takeInventory(stage.files, configuration, true)).filter(({ isKept }) => !isKept)
+    assert.ok(removed.some((item) => item.path === path))
+  })
+
   it('keeps metrics that another program has written in their place, of whatever size, and a link to ours', async () => {
     const stage = await joined()
     const moved = '/var/lib/prometheus/node-exporter/moved.prom'
