@@ -344,7 +344,7 @@ const recovery = section(
     rejoin: v.exactOptional(
       choice(
         ['same-cluster', 'any', 'never'],
-        'Whether a node whose certificate has expired or is lost joins again with the bootstrap credential: only the cluster that it knew, any that discovery finds, or not at all. A cluster whose CA was replaced altogether is the one that it knew where a pin or a CA file vouches for the new one. That it had joined is known while one of its pair, its kubeconfig and cluster.json in files.state is there.',
+        'Whether a node whose certificate has expired or is lost joins again with the bootstrap credential: only the cluster that it knew, any that discovery finds, or not at all; with six new keys an hour at most. A cluster whose CA was replaced altogether is the one that it knew where a pin or a CA file vouches for the new one. That it had joined is known while one of its pair, its kubeconfig and cluster.json in files.state is there.',
       ),
       'same-cluster',
     ),
