@@ -52,6 +52,7 @@ const environment: readonly (readonly [string, string])[] = [
   ],
   ['NO_PROXY', 'What is asked directly: names, addresses and CIDRs, with commas in between. In lower case too.'],
   ['SSL_CERT_FILE', 'The CA certificates that this system trusts, in place of the usual file.'],
+  ['SSL_CERT_DIR', 'A directory of such certificates, for the one of an https:// proxy alone.'],
 ]
 
 const units = `*node-bootstrap.service* is enabled by the package, and does not run while join.yaml is the example: after the first edit, *systemctl start node-bootstrap*. It is ready as soon as its loop runs, so that a request that waits for approval does not hold up the boot; *systemctl status* shows where it stands. *systemctl reload* checks join.yaml and takes it at once, and asks again for what was refused.
