@@ -5,6 +5,7 @@ import type { Status } from '../../src/agent/status.ts'
 import { ConnectProxy } from '../harness/connect-proxy.ts'
 import type { ControlPlane } from '../harness/control-plane.ts'
 import type { Machine } from '../harness/machine.ts'
+import { baitsInside, FOREIGN, layBaits, OWN, processStatus, writableInside } from './confinement.ts'
 import {
   activeState,
   agentPid,
@@ -16,6 +17,7 @@ import {
   joinYaml,
   journal,
   leaveCluster,
+  property,
   statusWhere,
   until,
   useScene,
@@ -74,6 +76,7 @@ describeSystem('The sandbox of the unit', () => {
   useScene(async (scene) => {
     ;({ machine, controlPlane } = scene)
     await machine.run(installCommand())
+    await layBaits(machine)
   })
 
   const reloaded = () =>
@@ -174,6 +177,36 @@ describeSystem('The sandbox of the unit', () => {
     )
     assert.match(await journal(machine), /hook: joined worker-1/)
     assert.equal((await machine.attempt('test -e /run/announcer-reloaded')).status, 1)
+  })
+
+  it('writes where its own and the kubelet’s files are, and nowhere else; no home, tmp or container runtime is in reach', async () => {
+    assert.deepEqual(await writableInside(machine, OWN), OWN)
+    assert.deepEqual(await writableInside(machine, FOREIGN), [])
+    assert.deepEqual(await baitsInside(machine), [])
+  })
+
+  it('has no capability, gains no privilege, and is held by a filter of system calls', async () => {
+    const status = await processStatus(machine)
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) assert.match(status[set] ?? '', /^0+$/, set)
+    assert.deepEqual([status['NoNewPrivs'], status['Seccomp']], ['1', '2'])
+  })
+
+  it('is tried again without limit, but for what no start would mend, and is ordered as its unit says', async () => {
+    const is = { Type: 'notify', Restart: 'on-failure', RestartPreventExitStatus: '64 78', StartLimitIntervalUSec: '0' }
+    for (const [name, value] of Object.entries(is)) assert.equal(await property(machine, name), value, name)
+    const lists = {
+      Before: ['kubelet.service'],
+      After: ['network-online.target', 'time-sync.target'],
+      Wants: ['network-online.target'],
+    }
+    for (const [name, units] of Object.entries(lists)) {
+      const listed = (await property(machine, name)).split(' ')
+      assert.deepEqual(
+        units.filter((unit) => !listed.includes(unit)),
+        [],
+        name,
+      )
+    }
   })
 
   it('is known by its name and its own arguments, and a SIGUSR1 opens no debugger', async () => {
