@@ -21,9 +21,7 @@ export function bashCompletion(): string {
     const paths = optionsOf(command)
       .filter(([, { value }]) => isPath(value))
       .flatMap(([name, { short }]) => [`--${name}`, ...(short === undefined ? [] : [`-${short}`])])
-    const values = optionsOf(command)
-      .filter(([, { type, value }]) => type === 'string' && !isPath(value))
-      .map(([name]) => `--${name}`)
+    const values = optionsOf(command).filter(([, { type, value }]) => type === 'string' && !isPath(value))
     return [
       `    ${command.name})`,
       ...(paths.length === 0
@@ -31,7 +29,10 @@ export function bashCompletion(): string {
         : [
             `      case $previous in ${paths.join('|')}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;; esac`,
           ]),
-      ...(values.length === 0 ? [] : [`      case $previous in ${values.join('|')}) return ;; esac`]),
+      ...values.map(
+        ([name, { choices = [] }]) =>
+          `      case $previous in --${name}) mapfile -t COMPREPLY < <(compgen -W ${quoted(choices.join(' '))} -- "$current"); return ;; esac`,
+      ),
       ...(command.argument === undefined
         ? []
         : [
@@ -44,6 +45,8 @@ export function bashCompletion(): string {
 _node_bootstrap() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words=''
   COMPREPLY=()
+  # "=" parts words: --for=re is three of them.
+  if [ "$current" = = ]; then current=''; elif [ "$previous" = = ]; then previous=\${COMP_WORDS[COMP_CWORD-2]}; fi
   if [ "$COMP_CWORD" -eq 1 ]; then
     mapfile -t COMPREPLY < <(compgen -W ${quoted([...commands.map(({ name }) => name), '--help', '--version'].join(' '))} -- "$current")
     return
@@ -60,10 +63,17 @@ complete -F _node_bootstrap node-bootstrap
 /** Brackets and colons mean something in the specifications of _arguments. */
 const inSpecification = (text: string): string => text.replace(/[[\]:\\]/g, '\\$&')
 
-function zshSpecification(name: string, { short, value, description }: OptionDescription): string {
-  const names = short === undefined ? `--${name}` : `(-${short} --${name})'{-${short},--${name}}'`
-  const action =
-    value === undefined ? '' : `:${value}:${value === 'DIR' ? '_files -/' : isPath(value) ? '_files' : ' '}`
+function zshValues({ value, choices }: OptionDescription): string {
+  if (choices !== undefined) return `(${choices.join(' ')})`
+  return value === 'DIR' ? '_files -/' : isPath(value) ? '_files' : ' '
+}
+
+function zshSpecification(name: string, option: OptionDescription): string {
+  const { short, value, description } = option
+  // With "=" the value may also stand behind one: --for=joined.
+  const sign = value === undefined ? '' : '='
+  const names = short === undefined ? `--${name}${sign}` : `(-${short} --${name})'{-${short},--${name}${sign}}'`
+  const action = value === undefined ? '' : `:${value}:${zshValues(option)}`
   return `'${names}[${inSpecification(description).replaceAll("'", `'\\''`)}]${action}'`
 }
 
@@ -102,9 +112,14 @@ export function fishCompletion(): string {
     return [
       `complete -c node-bootstrap -f -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`,
       ...(isPath(argument) ? [`complete -c node-bootstrap ${within} -F`] : []),
-      ...optionsOf(command).map(([option, { short, value, description }]) => {
+      ...optionsOf(command).map(([option, { short, value, choices, description }]) => {
         const letter = short === undefined ? '' : ` -s ${short}`
-        const parameter = value === undefined ? '' : isPath(value) ? ' -r -F' : ' -x'
+        const parameter =
+          value === undefined
+            ? ''
+            : isPath(value)
+              ? ' -r -F'
+              : ` -x${choices === undefined ? '' : ` -a ${quoted(choices.join(' '))}`}`
         return `complete -c node-bootstrap ${within}${letter} -l ${option}${parameter} -d ${quoted(description)}`
       }),
     ]

@@ -5,8 +5,13 @@ export interface OptionDescription {
   short?: string
   /** What stands for the value in help. */
   value?: string
+  /** Each value that it takes, where these are known. */
+  choices?: readonly string[]
   description: string
 }
+
+/** What `wait` can wait for. */
+export const GOALS = ['joined', 'renewed', 'healthy', 'serving'] as const
 
 export interface CommandDescription {
   name: string
@@ -81,7 +86,12 @@ export const COMMANDS = [
       'When the time is over it exits with the exit status of what stands in the way: 69 when no agent runs or the one that runs does not keep its status, 77 when the request was denied, 75 when it is only not yet so.',
     ],
     options: {
-      for: { type: 'string', value: 'GOAL', description: 'required: joined, renewed, healthy or serving' },
+      for: {
+        type: 'string',
+        value: 'GOAL',
+        choices: GOALS,
+        description: 'required: joined, renewed, healthy or serving',
+      },
       serving: { type: 'boolean', description: 'with --for=renewed: the certificate for the kubelet’s server' },
       timeout: timeoutOption,
       config: configOption,

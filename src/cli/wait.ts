@@ -3,6 +3,7 @@ import { systemClock } from '../adapters/clock.ts'
 import { CLIENT, SERVING, type CertificateKind } from '../agent/certificate-kind.ts'
 import { EXIT, type ExitStatus } from '../lib/error-codes.ts'
 import { BootstrapError } from '../lib/errors.ts'
+import { GOALS } from './commands.ts'
 import { follow } from './follow.ts'
 import type { Invocation } from './invocation.ts'
 import {
@@ -14,7 +15,6 @@ import {
 } from './published-status.ts'
 import { parseTimeout } from './timeout.ts'
 
-export const GOALS = ['joined', 'renewed', 'healthy', 'serving'] as const
 export type Goal = (typeof GOALS)[number]
 
 export async function wait(invocation: Invocation): Promise<ExitStatus> {
