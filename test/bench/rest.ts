@@ -16,7 +16,7 @@ import { writeJoinConfiguration } from '../harness/join-configuration.ts'
 import { PACKAGED_ENVIRONMENT, PACKAGED_OPTIONS } from './as-packaged.ts'
 import { BARE_ENVIRONMENT, BARE_LIBRARIES, spawnBareNode, spawnConnectedNode, type BareNode } from './bare-node.ts'
 import { memoryOf, processorMsOf, WakeUps } from './process-cost.ts'
-import { NotifySocket } from './notify-socket.ts'
+import { NotifySocket } from '../harness/notify-socket.ts'
 import { median, range } from './statistics.ts'
 
 const MINUTES = Number(process.argv[2] ?? 10)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { NotifySocket } from '../../bench/notify-socket.ts'
+import { NotifySocket } from '../../harness/notify-socket.ts'
 import { createScene, DEADLINE_MS, waitForMessage } from '../bad-input/scene.ts'
 
 const missing = ['systemd-notify', 'systemd-socket-activate'].find(
