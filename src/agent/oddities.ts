@@ -13,6 +13,8 @@ const answers = {
     'there is no other while it is open; when it is denied, deleted or issued, what is wanted now is asked for next',
   protect:
     'the file is written again with mode 0600; its key stays in use, and node-bootstrap renew makes another where somebody may have read it',
+  'pass-over':
+    'the agent goes on without it, and removes it when two are newer; look who owns it, and at dmesg for the device',
   'one-key': 'within an hour of its last change one key may be made, and no new budget begins',
   'run-hooks': 'the hooks are run again, as for a first certificate',
   publish: 'the file is written again',
@@ -42,6 +44,10 @@ const table = {
   'older-pair-readable-by-others': {
     says: 'the private key of an older certificate could be read by other users of this machine',
     answer: 'protect',
+  },
+  'older-pair-unreadable': {
+    says: 'an older certificate of this node cannot be read from its disk',
+    answer: 'pass-over',
   },
   'not-of-this-node': { says: 'the current certificate is not the one of this node', answer: 'restore-or-join' },
   'not-of-this-cluster': {

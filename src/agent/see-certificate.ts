@@ -3,17 +3,9 @@
  * configuration. It changes nothing.
  */
 import { basename, join } from 'node:path'
-import type { JoinConfiguration } from '../config/index.ts'
-import type { Cluster } from '../kube/cluster.ts'
 import type { Files } from '../lib/ports.ts'
 import { askedRenewalPath, readAskedRenewal } from '../store/asked-renewal.ts'
-import {
-  currentPairPath,
-  readCurrentPair,
-  readDatedPairs,
-  staleFiles,
-  type CertificatePair,
-} from '../store/certificate-pair.ts'
+import { currentPairPath, readDatedPairs, staleFiles, type DatedPairs } from '../store/certificate-pair.ts'
 import { temporaryPath } from '../store/durable-file.ts'
 import { hookRecordPath, readHookRecord, type HookRecord } from '../store/hook-record.ts'
 import { keyLedgerPath, readKeyLedger } from '../store/key-ledger.ts'
@@ -25,7 +17,7 @@ import {
   type PendingRequest,
   type Refusal,
 } from '../store/pending-request.ts'
-import { pairPlace, stateDirectory, type CertificateKind } from './certificate-kind.ts'
+import { pairPlace, stateDirectory } from './certificate-kind.ts'
 import { configurationDigest } from './digests.ts'
 import { exposedFiles, type ExposedFile } from './exposed-files.ts'
 import { dueHooks, type DueHooks } from './hooks.ts'
@@ -34,22 +26,10 @@ import type { Oddity } from './oddities.ts'
 import { outdatedBy } from './outdated-request.ts'
 import { mismatchOf } from './pair-mismatch.ts'
 import { NO_KEYS, timesOf } from './rejoin.ts'
-import { overdueDeadline, rotationDeadline } from './rotation.ts'
-import { suitsNames, type ServingNames } from './serving-names.ts'
+import { seeIdentity, type IdentityLook } from './see-identity.ts'
 
-/** The kubelet draws its deadline from 0.7 to 0.9 of the lifetime; a little later it has had its time. */
-const KUBELET_RENEWS_BY = 0.92
-
-export interface Look {
-  files: Files
-  configuration: JoinConfiguration
-  kind: CertificateKind
-  cluster: Cluster | undefined
+export interface Look extends IdentityLook {
   memory: CertificateMemory
-  /** What a server's certificate must be good for; undefined for a client's. */
-  names: ServingNames | undefined
-  /** Of the certificate that the API server has refused for good. */
-  refusedFingerprint: string | undefined
   /** Of the certificate that the API server has accepted since the agent started. */
   acceptedFingerprint: string | undefined
 }
@@ -65,12 +45,13 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
   const ledger = await readKeyLedger(files, state)
   const hookRecord = await readHookRecord(files, state)
   const broken = await unreadable(files, state, { kept, recorded, hookRecord, askedRenewal, times: timesIn(ledger) })
-  const { identity, oddity } = await seeIdentity(look, askedRenewal)
+  const dated = await readDatedPairs(files, pairPlace(configuration.files, kind))
+  const { identity, oddity } = await seeIdentity(look, dated, askedRenewal)
   const spent =
-    isSpent(kept, identity, refusal === undefined ? recorded : undefined) || (await isSurpassed(kept, identity, look))
+    isSpent(kept, identity, refusal === undefined ? recorded : undefined) || isSurpassed(kept, identity, dated)
   const pending = spent ? undefined : kept
   const outdated = spent ? undefined : difference
-  const isUntried = kept !== undefined && lacksTrial(kept, identity, look) && !(await tookOver(identity, look))
+  const isUntried = kept !== undefined && lacksTrial(kept, identity, look) && !tookOver(identity, dated, look)
   const exposed = await exposedFiles(files, configuration, kind)
   const isHopeless = ({ path }: ExposedFile): boolean => memory.unprotected.has(path)
   const hooks = identity.kind === 'ours' ? seeHooks(look, hookRecord, identity.pair.certificate.fingerprint) : undefined
@@ -97,6 +78,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     oddities: [
       ...(oddity === undefined ? [] : [oddity]),
       ...new Set(exposed.map((file) => file.oddity)),
+      ...(dated.unread === undefined ? [] : (['older-pair-unreadable'] as const)),
       ...(outdated === undefined ? [] : (['pending-request-outdated'] as const)),
       ...broken,
     ],
@@ -154,71 +136,6 @@ async function seeLeftOver(
   return found
 }
 
-async function seeIdentity(
-  look: Look,
-  askedRenewal: string | undefined,
-): Promise<{ identity: SeenIdentity; oddity?: Oddity }> {
-  const { files, configuration, kind, cluster } = look
-  const place = pairPlace(configuration.files, kind)
-  const stored = await readCurrentPair(files, place)
-  if (stored.kind === 'absent') return { identity: { kind: 'absent' } }
-  // Whose the pair is cannot be told before the cluster is verified.
-  if (cluster === undefined) return { identity: { kind: 'unusable' } }
-  const oddity = stored.kind === 'broken' ? stored.fault : mismatchOf(stored.pair, configuration, kind, cluster)
-  const current = stored.kind === 'pair' && oddity === undefined ? stored : undefined
-  const isKubelets = configuration.certificate.rotation.owner === 'kubelet'
-  if (current !== undefined && !isKubelets) {
-    const { pair, misplacement } = current
-    const identity = oursFrom(pair, look, { misplaced: misplacement !== undefined, isBehindLink: false, askedRenewal })
-    return misplacement === undefined ? { identity } : { identity, oddity: misplacement }
-  }
-  const dated = (await readDatedPairs(files, place)).filter(
-    (pair) => mismatchOf(pair, configuration, kind, cluster) === undefined,
-  )
-  const newest = isKubelets ? newestOfKubelet(current?.pair, dated) : longestValid(dated)
-  if (newest === undefined) return { identity: { kind: 'unusable' }, ...(oddity && { oddity }) }
-  const identity = oursFrom(newest, look, { misplaced: !isKubelets, isBehindLink: current === undefined, askedRenewal })
-  if (newest === current?.pair) return { identity }
-  // The kubelet leaves a gap between its new pair and the move of the link: that is never a reason to move it for it.
-  const seen = isKubelets ? 'link-behind-kubelet' : oddity
-  return seen === undefined ? { identity } : { identity, oddity: seen }
-}
-
-const longestValid = (pairs: readonly CertificatePair[]): CertificatePair | undefined =>
-  pairs.toSorted((one, other) => other.certificate.notAfterMs - one.certificate.notAfterMs)[0]
-
-/** The current pair, unless the kubelet has one that was issued later and has not moved the link to it yet. */
-function newestOfKubelet(
-  current: CertificatePair | undefined,
-  dated: readonly CertificatePair[],
-): CertificatePair | undefined {
-  if (current === undefined) return longestValid(dated)
-  const { notBeforeMs } = current.certificate
-  return longestValid([current, ...dated.filter((pair) => pair.certificate.notBeforeMs > notBeforeMs)])
-}
-
-function oursFrom(
-  pair: CertificatePair,
-  { configuration, names, refusedFingerprint }: Look,
-  { askedRenewal, ...place }: { misplaced: boolean; isBehindLink: boolean; askedRenewal: string | undefined },
-): SeenIdentity {
-  const { owner, window } = configuration.certificate.rotation
-  const { fingerprint, notBeforeMs, notAfterMs } = pair.certificate
-  const isRefused = fingerprint === refusedFingerprint
-  // Where the kubelet renews, the agent takes part again only when the certificate has lapsed.
-  if (owner === 'kubelet') {
-    const overdueAtMs = notBeforeMs + KUBELET_RENEWS_BY * (notAfterMs - notBeforeMs)
-    return { kind: 'ours', pair, ...place, isRefused, rotateAtMs: notAfterMs, overdueAtMs }
-  }
-  // What the operator wants renewed, or is for other names and addresses than it is to be for by now, has been due from its
-  // first moment on, whatever the clock says.
-  const isDue =
-    askedRenewal === fingerprint || (names !== undefined && !suitsNames(pair.certificate.subjectNames, names))
-  const deadlineMs = rotationDeadline(pair, window)
-  const overdueAtMs = overdueDeadline(deadlineMs, notAfterMs)
-  return { kind: 'ours', pair, ...place, isRefused, rotateAtMs: isDue ? notBeforeMs : deadlineMs, overdueAtMs }
-}
-
 /** A key is for one certificate: where its own is installed, or was refused and that no longer stands, another one is made. */
 function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, overcome: Refusal | undefined): boolean {
   if (pending === undefined) return false
@@ -226,15 +143,10 @@ function isSpent(pending: PendingRequest | undefined, identity: SeenIdentity, ov
 }
 
 /** The certificate of the key had its time before the one in force: the kubelet renewed it before it was tried out. */
-async function isSurpassed(
-  pending: PendingRequest | undefined,
-  identity: SeenIdentity,
-  { files, configuration, kind }: Look,
-): Promise<boolean> {
+function isSurpassed(pending: PendingRequest | undefined, identity: SeenIdentity, { pairs }: DatedPairs): boolean {
   if (pending === undefined || identity.kind !== 'ours') return false
   const { notBeforeMs } = identity.pair.certificate
-  const dated = await readDatedPairs(files, pairPlace(configuration.files, kind))
-  return dated.some(({ key, certificate }) => key.equals(pending.key) && certificate.notBeforeMs < notBeforeMs)
+  return pairs.some(({ key, certificate }) => key.equals(pending.key) && certificate.notBeforeMs < notBeforeMs)
 }
 
 /** A first certificate stands beside its request until the API server has accepted it; a further one is tried out before. */
@@ -245,11 +157,10 @@ const lacksTrial = (pending: PendingRequest, identity: SeenIdentity, { kind, acc
   identity.pair.certificate.fingerprint !== acceptedFingerprint
 
 /** One that took the place of another while that was good was tried out before: what is left of its request is a crash's. */
-async function tookOver(identity: SeenIdentity, { files, configuration, kind, cluster }: Look): Promise<boolean> {
+function tookOver(identity: SeenIdentity, { pairs }: DatedPairs, { configuration, kind, cluster }: Look): boolean {
   if (identity.kind !== 'ours' || cluster === undefined) return false
   const { key, writtenAtMs } = identity.pair
-  const others = await readDatedPairs(files, pairPlace(configuration.files, kind))
-  return others.some(
+  return pairs.some(
     (other) =>
       !other.key.equals(key) &&
       other.certificate.notAfterMs > writtenAtMs &&

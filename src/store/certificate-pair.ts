@@ -6,6 +6,7 @@
 import type { KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
 import { basename, join } from 'node:path'
+import { BootstrapError } from '../lib/errors.ts'
 import type { Files } from '../lib/ports.ts'
 import { MAX_FILE_BYTES, readText } from '../lib/text-file.ts'
 import { timestamp } from '../lib/timestamp.ts'
@@ -68,14 +69,26 @@ export async function readCurrentPair(files: Files, place: PairPlace): Promise<S
   return { kind: 'pair', pair, misplacement: entry.kind === 'link' ? undefined : 'not-a-link' }
 }
 
-/** The dated pairs that can be loaded, newest first, whether the link leads to one of them or not. */
-export async function readDatedPairs(files: Files, place: PairPlace): Promise<CertificatePair[]> {
+export interface DatedPairs {
+  /** Those that can be loaded, newest first. */
+  pairs: readonly CertificatePair[]
+  /** Why the first that the file system does not hand out cannot be read: it may be a pair, too. */
+  unread: BootstrapError | undefined
+}
+
+/** Whether the link leads to one of them or not. One that cannot be read hides none of the others. */
+export async function readDatedPairs(files: Files, place: PairPlace): Promise<DatedPairs> {
   const pairs: CertificatePair[] = []
-  for (const path of (await datedFiles(files, place)).toReversed()) {
-    const pair = parsePair((await readText(files, path)) ?? '', (await files.stat(path))?.modifiedMs ?? 0)
-    if (typeof pair !== 'string') pairs.push(pair)
-  }
-  return pairs
+  let unread: BootstrapError | undefined
+  for (const path of (await datedFiles(files, place)).toReversed())
+    try {
+      const pair = parsePair((await readText(files, path)) ?? '', (await files.stat(path))?.modifiedMs ?? 0)
+      if (typeof pair !== 'string') pairs.push(pair)
+    } catch (thrown) {
+      if (!(thrown instanceof BootstrapError)) throw thrown
+      unread ??= thrown
+    }
+  return { pairs, unread }
 }
 
 function parsePair(text: string, writtenAtMs: number): CertificatePair | PairFault {
@@ -155,8 +168,18 @@ async function datedFiles(files: Files, place: PairPlace): Promise<string[]> {
 }
 
 async function fileOfContent(files: Files, paths: readonly string[], content: string): Promise<string | undefined> {
-  for (const path of paths.toReversed()) if ((await readText(files, path)) === content) return path
+  for (const path of paths.toReversed()) if ((await textIfReadable(files, path)) === content) return path
   return undefined
+}
+
+/** One that cannot be read is not known to be of any content: another is written beside it. */
+async function textIfReadable(files: Files, path: string): Promise<string | undefined> {
+  try {
+    return await readText(files, path)
+  } catch (thrown) {
+    if (thrown instanceof BootstrapError) return undefined
+    throw thrown
+  }
 }
 
 async function writeDatedFile(

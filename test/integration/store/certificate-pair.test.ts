@@ -188,7 +188,7 @@ describe('the client identity on disk', () => {
     const path = await install(await issue())
     assert.deepEqual(await readdir(directory), [...others, basename(path), basename(current)])
     assert.deepEqual(await staleFiles(files, place, path), [])
-    assert.equal((await readDatedPairs(files, place)).length, 1)
+    assert.equal((await readDatedPairs(files, place)).pairs.length, 1)
   })
 
   it('uses a dated file of this content that a crash left, in place of a second one', async () => {

@@ -18,6 +18,8 @@ const KUBECONFIG = '/etc/kubernetes/kubelet.conf'
 const CA = '/etc/kubernetes/pki/ca.crt'
 const KUBELET_CONFIG = '/var/lib/kubelet/config.yaml'
 
+const OLDER = '/var/lib/kubelet/pki/kubelet-client-2020-01-01-00-00-00.pem'
+
 const targetOf = (stage: Stage, link = CURRENT): string => stage.files.entries.get(link)?.target ?? ''
 
 async function write(stage: Stage, path: string, text: string, mode = 0o600): Promise<void> {
@@ -49,6 +51,14 @@ const pairOf = (stage: Stage, commonName: string, authority = stage.cluster.ca):
     notAfterMs: stage.clock.nowMs() + DAY_MS,
   })
   return issued.certificatePem + issued.privateKeyPem
+}
+
+/** As on a network file system that refuses root a file of another user, or on a bad block. */
+async function refuseToRead(stage: Stage, path: string): Promise<void> {
+  await write(stage, path, 'whatever')
+  stage.files.fault = (method, of) => {
+    if (method === 'read' && of === path) throw new BootstrapError('storage-denied', `${path} cannot be read (EACCES)`)
+  }
 }
 
 interface Row {
@@ -106,14 +116,19 @@ const rows: readonly Row[] = [
   },
   {
     oddity: 'older-pair-readable-by-others',
-    spoil: (stage) =>
-      write(
-        stage,
-        '/var/lib/kubelet/pki/kubelet-client-2020-01-01-00-00-00.pem',
-        pairOf(stage, 'system:node:w'),
-        0o640,
-      ),
+    spoil: (stage) => write(stage, OLDER, pairOf(stage, 'system:node:w'), 0o640),
     requests: 1,
+  },
+  {
+    oddity: 'older-pair-unreadable',
+    spoil: (stage) => refuseToRead(stage, OLDER),
+    requests: 1,
+  },
+  {
+    oddity: 'older-pair-unreadable',
+    isServing: true,
+    spoil: (stage) => refuseToRead(stage, OLDER.replace('client', 'server')),
+    requests: 2,
   },
   {
     oddity: 'cluster-record-readable-by-others',
@@ -272,6 +287,44 @@ describe('an odd state of the disk', () => {
     const page = readFileSync(new URL('../../../docs/architecture.md', import.meta.url), 'utf8')
     for (const [oddity, { answer }] of Object.entries(oddities))
       assert.match(page, new RegExp(`\\| \`${oddity}\` +\\|.*\\| ${answer} +\\|`))
+  })
+})
+
+describe('an older pair that cannot be read', () => {
+  it('keeps no renewal up, and is told once until it is removed as too old', async () => {
+    const stage = await spoilt((spoilt) => refuseToRead(spoilt, OLDER), { afterMs: 2 * DAY_MS })
+    const before = stage.cluster.posts.length
+    stage.clock.afterSleep = () => undefined
+    const { clock, files, cluster } = stage
+    await refuseToRead(stage, OLDER)
+    const after = new Stage({ clock, files, cluster, maxReports: 50_000 })
+    await after.runFor(2 * DAY_MS)
+    assert.ok(cluster.posts.length >= before + 2)
+    assert.equal(after.status.state, 'healthy')
+    assert.equal(after.messages('warn').filter((text) => text === odditySentence('older-pair-unreadable')).length, 1)
+    assert.deepEqual(after.messages('error'), [])
+    assert.equal(files.entries.has(OLDER), false)
+  })
+
+  it('is no reason to join again where it may be the pair to restore: the disk is looked at again', async () => {
+    const stage = await spoilt(async (spoilt) => {
+      const pair = targetOf(spoilt)
+      const text = spoilt.files.text(pair) ?? ''
+      await spoilt.files.remove(CURRENT)
+      await refuseToRead(spoilt, pair)
+      await write(spoilt, pair, text)
+    })
+    assert.equal(stage.cluster.posts.length, 1)
+    assert.equal(stage.status.problem?.code, 'storage-denied')
+  })
+
+  it('is passed over where another one can be restored', async () => {
+    const stage = await spoilt(async (spoilt) => {
+      await spoilt.files.remove(CURRENT)
+      await refuseToRead(spoilt, OLDER)
+    })
+    assert.equal(stage.cluster.posts.length, 1)
+    assert.equal(stage.status.state, 'healthy')
   })
 })
 
