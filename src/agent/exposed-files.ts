@@ -4,6 +4,7 @@
  */
 import { basename, join } from 'node:path'
 import type { JoinConfiguration } from '../config/index.ts'
+import type { UnprotectedFile } from '../findings/trade-offs.ts'
 import { isOwnKubeconfig } from '../kube/kubelet-kubeconfig.ts'
 import { isExposed } from '../lib/file-mode.ts'
 import type { Files } from '../lib/ports.ts'
@@ -14,11 +15,8 @@ import { pendingRequestPath } from '../store/pending-request.ts'
 import { pairPlace, stateDirectory, type CertificateKind } from './certificate-kind.ts'
 import type { Oddity } from './oddities.ts'
 
-export interface ExposedFile {
-  path: string
+export interface ExposedFile extends UnprotectedFile {
   oddity: Oddity
-  /** The private key of a certificate or a request: what makes the node's identity. */
-  holdsKey: boolean
 }
 
 /** Each file once. */
@@ -29,7 +27,7 @@ export async function exposedFiles(
 ): Promise<ExposedFile[]> {
   const pending = pendingRequestPath(stateDirectory(configuration.files, kind))
   const candidates: ExposedFile[] = [
-    { path: pending, oddity: 'pending-request-readable-by-others', holdsKey: true },
+    { path: pending, oddity: 'pending-request-readable-by-others', holds: 'key' },
     // Where the kubelet renews, its files are its own.
     ...(configuration.certificate.rotation.owner === 'agent' ? await pairFiles(files, configuration, kind) : []),
     ...(kind.name === 'client' ? await filesOfTheCluster(files, configuration) : []),
@@ -51,8 +49,8 @@ async function pairFiles(
   const current = target === undefined ? currentPairPath(place) : join(place.directory, basename(target))
   const others = await pairPaths(files, place)
   return [
-    { path: current, oddity: 'readable-by-others', holdsKey: true },
-    ...others.map((path) => ({ path, oddity: 'older-pair-readable-by-others', holdsKey: true }) as const),
+    { path: current, oddity: 'readable-by-others', holds: 'key' },
+    ...others.map((path) => ({ path, oddity: 'older-pair-readable-by-others', holds: 'key' }) as const),
   ]
 }
 
@@ -65,7 +63,7 @@ async function filesOfTheCluster(
   const text = isExposed(await files.stat(kubeconfig)) ? await readText(files, kubeconfig).catch(() => '') : ''
   const isOwn = isOwnKubeconfig(text ?? '')
   return [
-    { path: clusterRecordPath(state), oddity: 'cluster-record-readable-by-others', holdsKey: false },
-    ...(isOwn ? [{ path: kubeconfig, oddity: 'kubeconfig-readable-by-others', holdsKey: false } as const] : []),
+    { path: clusterRecordPath(state), oddity: 'cluster-record-readable-by-others', holds: 'credential' },
+    ...(isOwn ? [{ path: kubeconfig, oddity: 'kubeconfig-readable-by-others', holds: 'credential' } as const] : []),
   ]
 }

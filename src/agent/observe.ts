@@ -51,9 +51,8 @@ export async function observe(
     configuration,
     exposures: [
       ...(await exposures(files, configuration, configurationPath, local)),
-      ...[...client.unprotected, ...(serving?.unprotected ?? [])].map(
-        (path) => ({ path, keepsNoModes: true }) as const,
-      ),
+      ...client.unprotected,
+      ...(serving?.unprotected ?? []),
     ],
     cluster,
     approval: firstApproval(client.request) ?? record?.approval,

@@ -1,4 +1,5 @@
 /** What the agent sees before it decides: the disk, and the one request. Facts only; time is not part of them. */
+import type { UnprotectedFile } from '../findings/trade-offs.ts'
 import type { Finding } from '../lib/findings.ts'
 import type { ObservedRequest } from '../kube/certificate-signing-request.ts'
 import type { BootstrapError } from '../lib/errors.ts'
@@ -91,8 +92,8 @@ export interface SeenCertificate {
   keysAssumedAtMs: readonly number[]
   /** Paths of files of the agent's own that hold a key or a credential, and that others may read: they are written again. */
   exposed: readonly string[]
-  /** Those of them with a key where that had no effect. */
-  unprotected: readonly string[]
+  /** Those of them where that had no effect. */
+  unprotected: readonly UnprotectedFile[]
   /** Of writing them again. */
   failedProtection: FailedErrand | undefined
   /** Of putting a pair that is misplaced back, while its renewal is due. */

@@ -12,7 +12,7 @@ const answers = {
   'follow-to-its-end':
     'there is no other while it is open; when it is denied, deleted or issued, what is wanted now is asked for next',
   protect:
-    'the file is written again with mode 0600; its key stays in use, and node-bootstrap renew makes another where somebody may have read it',
+    'the file is written again with mode 0600, where its file system keeps modes; a key in it stays in use, and node-bootstrap renew makes another where somebody may have read it',
   'pass-over':
     'the agent goes on without it, and removes it when two are newer; look who owns it, and at dmesg for the device',
   'one-key': 'within an hour of its last change one key may be made, and no new budget begins',

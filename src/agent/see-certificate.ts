@@ -69,7 +69,7 @@ export async function seeCertificate(look: Look): Promise<SeenCertificate> {
     exposed: exposed.filter((file) => !isHopeless(file)).map(({ path }) => path),
     failedProtection: exposed.length > 0 ? memory.failedProtection : undefined,
     failedRestore: identity.kind === 'ours' && identity.misplaced ? memory.failedRestore : undefined,
-    unprotected: exposed.filter((file) => file.holdsKey && isHopeless(file)).map(({ path }) => path),
+    unprotected: exposed.filter(isHopeless).map(({ path, holds }) => ({ path, holds })),
     leftOver: await seeLeftOver(look, identity, {
       pending: spent && !isUntried && identity.kind === 'ours',
       refusal: recorded !== undefined && (kept === undefined || (spent && !isUntried)),

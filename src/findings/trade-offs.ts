@@ -25,13 +25,14 @@ export interface WritablePlace {
   leadsTo: string
 }
 
-/** A file of the agent's own with a key or a credential in it, which others may read whatever mode it is given. */
-export interface UnprotectedKey {
+/** A file of the agent's own that others may read whatever mode it is given. */
+export interface UnprotectedFile {
   path: string
-  keepsNoModes: true
+  /** What it has that others should not: a private key, or what may be a credential of discovery. */
+  holds: 'key' | 'credential'
 }
 
-export type Exposure = ReadableSecret | WritablePlace | UnprotectedKey
+export type Exposure = ReadableSecret | WritablePlace | UnprotectedFile
 
 /** What is undefined is not known, or not yet. */
 export interface TradeOffFacts {
@@ -81,9 +82,9 @@ const octal = (mode: number): string => `0${mode.toString(8).padStart(3, '0')}`
 
 function ofExposure(exposure: Exposure): Finding {
   const { path } = exposure
-  if ('keepsNoModes' in exposure)
+  if ('holds' in exposure)
     return {
-      id: 'key-unprotected',
+      id: exposure.holds === 'key' ? 'key-unprotected' : 'credential-unprotected',
       seen: `${path} can be read by others, and its file system does not let the agent change that`,
     }
   const { mode } = exposure

@@ -80,6 +80,15 @@ const table = {
     remedy:
       'keep files.state, files.certificates and files.kubeconfig on a file system that keeps modes, or mount this one for the agent’s user alone (umask=077); then node-bootstrap renew',
   },
+  'credential-unprotected': {
+    severity: 'notice',
+    stage: 'files',
+    requirement: 'private-credentials',
+    consequence:
+      'whoever may read it learns which cluster this node is in and, where discovery was given a credential, can take that from cluster.json',
+    remedy:
+      'keep files.state and files.kubeconfig on a file system that keeps modes, or mount this one for the agent’s user alone (umask=077)',
+  },
   'server-elsewhere': {
     severity: 'notice',
     stage: 'discovery',

@@ -470,7 +470,7 @@ describe('decide: for any facts and any time', () => {
     hooks: fc.constantFrom(...Object.values(dimensions.hooks)),
     pending: fc.constantFrom(undefined, pendingFor(pair)),
     exposed: fc.constantFrom([], ['/a']),
-    unprotected: fc.constantFrom([], ['/b']),
+    unprotected: fc.constantFrom([], [{ path: '/b', holds: 'key' as const }]),
     outdated: fc.constantFrom(undefined, { isUseless: false, why: '' }, { isUseless: true, why: '' }),
     request: anyOutcome.map((outcome) => (outcome === undefined ? undefined : requestWith(outcome))),
     refusal: fc.option(

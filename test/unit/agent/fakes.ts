@@ -86,6 +86,8 @@ export class MemoryFiles implements Files {
   fault: (method: keyof Files, path: string) => void = () => undefined
   /** Bits that every file has, whatever mode it is given: as on a file system that keeps none. */
   bitsOfAll = 0
+  /** The same, of one path. */
+  bitsOf: (path: string) => number = () => 0
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -110,7 +112,7 @@ export class MemoryFiles implements Files {
       const entry = this.entries.get(path)
       if (entry === undefined) return undefined
       const { kind, mode, modifiedMs, isOthers = false, content } = entry
-      return { kind, mode: mode | this.bitsOfAll, modifiedMs, isOthers, sizeBytes: content.length }
+      return { kind, mode: mode | this.bitsOfAll | this.bitsOf(path), modifiedMs, isOthers, sizeBytes: content.length }
     })
   }
 

@@ -213,6 +213,34 @@ describe('Loop: on a file system that keeps no modes', () => {
     assert.deepEqual(stage.messages('error'), [])
   })
 
+  it('what holds no key and that others may read all the same is a finding, and no line says that it was mended', async () => {
+    const stage = await modeless()
+    const found = stage.status.findings.filter(({ id }) => id === 'credential-unprotected').map(({ seen }) => seen)
+    assert.deepEqual(
+      found.map((seen) => seen.split(' ')[0]),
+      [`${STATE}/cluster.json`, '/etc/kubernetes/kubelet.conf'],
+    )
+    assert.equal(linesAbout(stage, 'finding', 'credential-unprotected').length, 1)
+    assert.ok(!stage.messages('info').includes('a file can be read by its owner alone again'))
+    const said = stage.messages('warn').filter((message) => message.includes('is written again with mode 0600'))
+    assert.ok(said.length > 0)
+    for (const message of said) assert.match(message, /where its file system keeps modes/)
+  })
+
+  it('policy.require: [private-keys] is about keys alone', async () => {
+    const stage = new Stage({
+      configuration: configurationWith({ discovery: pinless, policy: { require: ['private-keys'] } }),
+      maxReports: 50_000,
+    })
+    stage.files.bitsOf = (path) => (path === `${STATE}/cluster.json` ? 0o055 : 0)
+    await stage.runFor(HOUR_MS)
+    assert.equal(stage.status.state, 'healthy')
+    assert.deepEqual(
+      stage.status.findings.filter(({ id }) => id.endsWith('-unprotected')).map(({ id }) => id),
+      ['credential-unprotected'],
+    )
+  })
+
   it('policy.require: [private-keys] keeps a machine from joining, and says why', async () => {
     const stage = await modeless({
       configuration: configurationWith({ discovery: pinless, policy: { require: ['private-keys'] } }),
