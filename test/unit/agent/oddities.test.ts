@@ -204,6 +204,17 @@ const rows: readonly Row[] = [
     spoil: (stage) => write(stage, KUBECONFIG, stage.files.text(KUBECONFIG) ?? '', 0o644),
     requests: 1,
   },
+  // As a hook or an operator may mean it: docs/security.md says why it is taken back all the same.
+  {
+    oddity: 'kubeconfig-readable-by-others',
+    spoil: (stage) => write(stage, KUBECONFIG, stage.files.text(KUBECONFIG) ?? '', 0o640),
+    requests: 1,
+  },
+  {
+    oddity: 'readable-by-others',
+    spoil: (stage) => write(stage, targetOf(stage), stage.files.text(CURRENT) ?? '', 0o640),
+    requests: 1,
+  },
   { oddity: 'refusal-unreadable', spoil: (stage) => write(stage, `${STATE}/refusal.json`, '{'), requests: 1 },
   { oddity: 'ca-bundle-differs', spoil: (stage) => write(stage, CA, 'gone'), requests: 1 },
   { oddity: 'kubeconfig-differs', spoil: (stage) => write(stage, KUBECONFIG, 'kind: Config'), requests: 1 },
