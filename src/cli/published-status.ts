@@ -13,9 +13,9 @@ import type { Status } from '../agent/status.ts'
 import { DEFAULT_PATH, DEFAULT_RUNTIME_DIRECTORY, readConfiguration } from '../compose/configuration-file.ts'
 import { errorCodes, EXIT, type ErrorCode, type ExitStatus } from '../lib/error-codes.ts'
 import { BootstrapError } from '../lib/errors.ts'
-import { fieldAt, numberAt, textAt } from '../lib/json.ts'
 import { readStatusFile, STATUS_STAMPED_EVERY_MS, statusPath } from '../store/status-file.ts'
 import type { Invocation } from './invocation.ts'
+import { isStatus } from './status-document.ts'
 
 export interface PublishedStatus {
   status: Status
@@ -43,15 +43,6 @@ export async function readPublishedStatus(runtimeDirectory: string): Promise<Pub
   return { status, runs, ...(isBehind ? { behindSinceMs: writtenMs } : {}) }
 }
 
-/** What every agent of this version of the document has written, the oldest too. */
-const isStatus = (document: unknown): document is Status =>
-  numberAt(document, 'version') === 1 &&
-  numberAt(document, 'program', 'pid') !== undefined &&
-  [['program', 'version'], ['program', 'startTime'], ['node'], ['state'], ['since'], ['summary']].every(
-    (path) => textAt(document, ...path) !== undefined,
-  ) &&
-  Array.isArray(fieldAt(document, 'findings'))
-
 /**
  * Why nothing is known of an agent: none runs, or, as far as who asks may read its lock, one does that cannot publish
  * anything.
@@ -61,15 +52,29 @@ export async function absenceError({ values }: Invocation, directory: string): P
   const configuration = await readConfiguration(nodeFiles, path).catch(() => undefined)
   const pid = configuration?.files.runtime === directory ? instanceLockHolder(configuration.files.state) : undefined
   const why = obstacleToWriting(directory)
+  const is = await absence(directory)
   if (pid !== undefined)
     return new BootstrapError(
       'status-not-kept',
-      `the agent runs (pid ${pid}), and there is no status in ${directory}${why === undefined ? ' yet' : `: ${why}`}`,
+      `the agent runs (pid ${pid}), and ${is.what}${why === undefined ? is.asYet : `: ${why}`}`,
     )
-  return new BootstrapError(
-    'not-running',
-    `there is no status in ${directory}${why === undefined ? '' : ` (${why})`}: no agent has run here, or the one that runs cannot write there`,
-  )
+  return new BootstrapError('not-running', `${is.what}${why === undefined ? '' : ` (${why})`}: ${is.because}`)
+}
+
+/** `asYet`: what is to be added where an agent runs that may well write one. */
+async function absence(directory: string): Promise<{ what: string; asYet: string; because: string }> {
+  const path = statusPath(directory)
+  return (await nodeFiles.stat(path)) === undefined
+    ? {
+        what: `there is no status in ${directory}`,
+        asYet: ' yet',
+        because: 'no agent has run here, or the one that runs cannot write there',
+      }
+    : {
+        what: `${path} is no status that this version can show`,
+        asYet: '',
+        because: 'another version of the agent wrote it, or none did',
+      }
 }
 
 /** The certificate of that kind that is in force, as far as it is published. */
