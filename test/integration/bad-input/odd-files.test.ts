@@ -102,19 +102,34 @@ describe('what may stand where a file of the agent’s should be', function () {
       return now.state === 'healthy' ? now : undefined
     })
 
+  /** While the agent stands still: it never sees what is in between, as a pair that is missing for a moment. */
+  async function unseen(change: () => Promise<void>): Promise<void> {
+    agent.kill('SIGSTOP')
+    await eventually(
+      'the agent stands still',
+      { deadlineMs: DEADLINE_MS },
+      async () => /^State:\s+T/m.exec(await readFile(`/proc/${agent.pid}/status`, 'utf8')) ?? undefined,
+    )
+    await change()
+    agent.kill('SIGCONT')
+  }
+
   /** From a SIGHUP until `seen` resolves; then what stood there before is put back, and it is the same node. */
   async function during(path: string, spoil: Spoil, seen: (from: number) => Promise<unknown>): Promise<void> {
     const kept = `${scene.directory}-kept`
-    const wasThere = await rename(path, kept).then(
-      () => true,
-      () => false,
-    )
-    await spoil(path)
+    let wasThere = false
+    await unseen(async () => {
+      wasThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined
+      if (wasThere) await rename(path, kept)
+      await spoil(path)
+    })
     const from = agent.lines.length
     agent.kill('SIGHUP')
     await seen(from)
-    await rm(path, { recursive: true, force: true })
-    if (wasThere) await rename(kept, path)
+    await unseen(async () => {
+      await rm(path, { recursive: true, force: true })
+      if (wasThere) await rename(kept, path)
+    })
     const mended = agent.lines.length
     agent.kill('SIGHUP')
     await waitForJoin(agent, mended)
