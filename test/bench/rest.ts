@@ -22,8 +22,8 @@ import { median, range } from './statistics.ts'
 const MINUTES = Number(process.argv[2] ?? 10)
 /** More work than days of rest: each reads join.yaml anew and asks the API server. */
 const RELOADS = 60
-/** V8 gives memory back some time after the last allocation. */
-const SETTLE_MS = 60_000
+/** The agent gives memory back when it has rested a minute since it last did something (docs/adr/0006). */
+const SETTLE_MS = 90_000
 const STARTS = 10
 /** As packaging/systemd/node-bootstrap.service has it. */
 const UNIT = { ...PACKAGED_ENVIRONMENT, WATCHDOG_USEC: '600000000', MALLOC_ARENA_MAX: '1' }
