@@ -29,7 +29,7 @@ export interface ClusterRecord {
 }
 
 /** A kubeconfig of the largest size, six bytes for each character in JSON, beside a CA bundle of the largest size. */
-const MAX_RECORD_BYTES = 8 * 1024 * 1024
+export const MAX_RECORD_BYTES = 8 * 1024 * 1024
 
 export const clusterRecordPath = (stateDirectory: string): string => join(stateDirectory, 'cluster.json')
 

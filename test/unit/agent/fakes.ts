@@ -100,9 +100,11 @@ export class MemoryFiles implements Files {
     return entry === undefined ? undefined : Buffer.from(entry.content).toString('utf8')
   }
 
-  read(path: string): Promise<Uint8Array | undefined> {
+  read(path: string, maxBytes = Infinity): Promise<Uint8Array | undefined> {
     return this.#effect('read', path, () => {
       const text = this.text(path)
+      if (text !== undefined && text.length > maxBytes)
+        throw new BootstrapError('storage-malformed', `${path} is larger than ${maxBytes} bytes`)
       return text === undefined ? undefined : Buffer.from(text)
     })
   }

@@ -136,6 +136,13 @@ const rows: readonly Row[] = [
     requests: 1,
   },
   {
+    // As with the kubeconfig of an https server in it, which may be large.
+    oddity: 'cluster-record-readable-by-others',
+    spoil: (stage) =>
+      write(stage, `${STATE}/cluster.json`, (stage.files.text(`${STATE}/cluster.json`) ?? '').padEnd(2 ** 21), 0o644),
+    requests: 1,
+  },
+  {
     oddity: 'pending-request-readable-by-others',
     spoil: (stage) => write(stage, `${STATE}/pending-request.pem`, 'half a k', 0o604),
     requests: 1,
