@@ -6,7 +6,7 @@ import type { AgentPorts } from './context.ts'
 import { msUntilLapse, standingOf, type Action } from './decide.ts'
 import { raisesDoubt } from './doubt.ts'
 import { isDeferrable, putOff, type Deferrable } from './errands.ts'
-import type { Memory, Observed } from './observed.ts'
+import type { Memory, Observed, SeenCertificate } from './observed.ts'
 import { namingSupply } from './supply.ts'
 import type { Track } from './track.ts'
 
@@ -55,15 +55,16 @@ export class Failures {
     return nextAttemptMs === undefined ? error : undefined
   }
 
-  #isRenewalDue({ track, seen }: Failed): boolean {
-    const certificate = track.kind.name === 'serving' ? seen.serving : seen
+  #isRenewalDue(failed: Failed): boolean {
+    const certificate = certificateIn(failed)
     return certificate !== undefined && standingOf(certificate.identity, this.#ports.clock.nowMs()) === 'due'
   }
 
   /** The next look goes on without it: what stands on the way is done, and then the agent rests until its next attempt. */
-  #putOff(errand: Deferrable, { track, error, seen }: Failed): void {
+  #putOff(errand: Deferrable, failure: Failed): void {
     const { clock, random } = this.#ports
-    const certificate = track.kind.name === 'serving' ? seen.serving : seen
+    const { track, error } = failure
+    const certificate = certificateIn(failure)
     const memory = memoryOf(this.#memory, track.kind)
     const failed = {
       recheck: this.#memory.failedRecheck,
@@ -100,6 +101,10 @@ export class Failures {
     this.#memory.doubtsCluster = isDoubtful
   }
 }
+
+/** What was seen of the certificate that it failed for. */
+const certificateIn = ({ track, seen }: Failed): SeenCertificate | undefined =>
+  track.kind.name === 'serving' ? seen.serving : seen
 
 /** Of the innermost cause: that is where the defect is. Stacks hold no values. */
 const stackOf = (error: BootstrapError): string =>

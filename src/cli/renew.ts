@@ -33,20 +33,15 @@ export async function renew(invocation: Invocation): Promise<ExitStatus> {
   requireOurs(configuration, kind)
   const { files } = configuration
   const before = await currentFingerprint(files, kind)
-  const isToWait = values['no-wait'] !== true
-  if (!isToWait) requireAgent(files.state)
+  if (values['no-wait'] === true) return await onlyAsk(files, kind, before)
   await askForRenewal(nodeFiles, stateDirectory(files, kind), before)
   const once = { goal: 'renewed', kind } as const
-  if (!isToWait || !(await renewHere({ configurationPath, once, timeoutMs, environment: process.env }, files.state))) {
-    const asked = await askAgent(files)
-    if (!isToWait) {
-      process.stdout.write(`asked the agent (pid ${asked.pid}) to renew the ${kind.title}\n`)
-      return EXIT.ok
-    }
+  if (!(await renewHere({ configurationPath, once, timeoutMs, environment: process.env }, files.state))) {
+    const { known } = await askAgent(files)
     await follow(files.runtime, {
       goal: 'renewed',
       kind,
-      isReached: renewalReached(kind, before, asked.known),
+      isReached: renewalReached(kind, before, known),
       absence: () => absenceError(invocation, files.runtime),
       timeoutMs,
       onNews: (line) => process.stderr.write(`${line}\n`),
@@ -67,11 +62,15 @@ function requireOurs({ certificate }: JoinConfiguration, kind: CertificateKind):
 }
 
 /** Throws `not-running`: without an agent this command renews by itself, and that is to wait. */
-function requireAgent(stateDirectory: string): void {
-  if (instanceLockHolder(stateDirectory) === undefined)
+async function onlyAsk(files: JoinConfiguration['files'], kind: CertificateKind, before: string): Promise<ExitStatus> {
+  if (instanceLockHolder(files.state) === undefined)
     throw new BootstrapError('not-running', 'no agent runs that could be asked, and without one nothing is asked for', {
       hint: 'start it (systemctl start node-bootstrap), or leave out --no-wait: then this command renews by itself, and waits',
     })
+  await askForRenewal(nodeFiles, stateDirectory(files, kind), before)
+  const { pid } = await askAgent(files)
+  process.stdout.write(`asked the agent (pid ${pid}) to renew the ${kind.title}\n`)
+  return EXIT.ok
 }
 
 /** false where an agent runs, or begins to in this very moment: then the renewal is that one's. */

@@ -154,15 +154,13 @@ function requestLines({ request }: Pick<Status, 'request'>, nowMs: number): [str
 
 /** As comments of the shell, so that a line can be pasted whole. */
 function commandLines({ deny, approve, outdated }: NonNullable<Status['request']>): [string, string][] {
-  const purpose = (text: string): string => (outdated === undefined ? '' : ` # ${text}`)
-  return [
-    ...(deny === undefined
-      ? []
-      : [['', `${deny}${purpose('then what is wanted now is asked for')}`] as [string, string]]),
-    ...(approve === undefined
-      ? []
-      : [['', `${approve}${purpose('takes it as it is, until its renewal')}`] as [string, string]]),
-  ]
+  const commands = [
+    [deny, 'then what is wanted now is asked for'],
+    [approve, 'takes it as it is, until its renewal'],
+  ] as const
+  return commands.flatMap(([command, effect]): [string, string][] =>
+    command === undefined ? [] : [['', outdated === undefined ? command : `${command} # ${effect}`]],
+  )
 }
 
 function certificateLines(

@@ -35,8 +35,7 @@ export const denialCommand = (name: string): string => `kubectl certificate deny
 /** A new configuration does not break it off: nobody would hear whether there is a request. */
 export async function submit(context: ActionContext, requester: Requester): Promise<void> {
   const { ports, certificateMemory, stopped } = context
-  const pending = pendingRequest(context)
-  const desired = desiredRequest(context, pending)
+  const desired = desiredRequest(context, pendingRequest(context))
   const api = await apiServer(context, requester)
   // Before it is sent: where it is outdated once more, another doubt begins.
   await keepUnsentSince(context, undefined)
